@@ -1,0 +1,187 @@
+// The service's HTTP interface as the console uses it: one typed function per route, and errors as values of two
+// classes, so that every caller can tell "the service said no" from "the service was not reached".
+
+export type AgentState = "asleep" | "starting" | "running" | "stopping" | "failed";
+export type Phase = "allocate" | "restore" | "inject" | "boot" | "ready" | "quiesce" | "upload" | "destroy";
+
+export interface Session {
+  readonly asset: string;
+  readonly wallet: string;
+  readonly domain: string;
+  readonly expiresAt: string;
+}
+
+export interface SignInInput {
+  readonly domain: string;
+  readonly address: string;
+  readonly statement?: string;
+  readonly uri?: string;
+  readonly version?: string;
+  readonly chainId?: string;
+  readonly nonce?: string;
+  readonly issuedAt?: string;
+  readonly expirationTime?: string;
+  readonly notBefore?: string;
+  readonly requestId?: string;
+  readonly resources?: readonly string[];
+}
+
+export interface Challenge {
+  readonly nonce: string;
+  readonly message: string;
+  readonly input: SignInInput;
+}
+
+export interface Status {
+  readonly asset: string;
+  readonly domain: string;
+  readonly state: AgentState;
+  readonly phase: Phase | null;
+  readonly since: string;
+  readonly lastSnapshot: { readonly id: string; readonly createdAt: string; readonly size: number } | null;
+  readonly problem: { readonly code: string; readonly detail: string } | null;
+  readonly agentUrl: string;
+}
+
+export interface SecretEntry {
+  readonly name: string;
+  readonly source: "user" | "platform" | "none";
+  readonly prefix: string | null;
+  readonly setAt: string | null;
+}
+
+export interface Snapshot {
+  readonly id: string;
+  readonly createdAt: string;
+  readonly cause: string;
+  readonly size: number;
+  readonly files: number;
+}
+
+/** The service answered, and the answer is an error. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly field: string | null;
+  /** Seconds, from `Retry-After`. */
+  readonly retryAfter: number | null;
+
+  constructor(
+    status: number,
+    detail: string,
+    code = "",
+    field: string | null = null,
+    retryAfter: number | null = null,
+  ) {
+    super(detail);
+    this.name = "ApiError";
+    this.status = status;
+    this.code = code;
+    this.field = field;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** No answer: offline, refused, or out of time. */
+export class NetworkError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "NetworkError";
+  }
+}
+
+interface Options {
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutSeconds?: number;
+}
+
+const DEFAULT_TIMEOUT_SECONDS = 30;
+/** Quiescing an agent and uploading its state takes minutes when the state is large. */
+const SNAPSHOT_TIMEOUT_SECONDS = 300;
+
+async function request<T>(method: string, path: string, options: Options = {}): Promise<T> {
+  const timeout = AbortSignal.timeout((options.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS) * 1000);
+  const init: RequestInit = {
+    method,
+    headers: { accept: "application/json, application/problem+json" },
+    credentials: "same-origin",
+    cache: "no-store",
+    redirect: "error",
+    signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
+  };
+  if (options.body !== undefined) {
+    init.headers = { ...init.headers, "content-type": "application/json" };
+    init.body = JSON.stringify(options.body);
+  }
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(path, init);
+    text = await response.text();
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new NetworkError(timeout.aborted ? "The service took too long to answer." : "The service cannot be reached.");
+  }
+  const body = parseJson(text);
+  if (!response.ok) throw toApiError(response, body);
+  if (response.status !== 204 && body === undefined) {
+    throw new ApiError(response.status, "The service gave an answer that this page does not understand.", "unexpected");
+  }
+  return body as T;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function toApiError(response: Response, body: unknown): ApiError {
+  const problem = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
+  const text = (key: string) => (typeof problem[key] === "string" ? problem[key] : "");
+  const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
+  return new ApiError(
+    response.status,
+    text("detail") || text("title") || `The service answered with status ${response.status}.`,
+    text("code"),
+    text("field") || null,
+    Number.isFinite(seconds) ? seconds : null,
+  );
+}
+
+export const auth = {
+  challenge: (asset: string, wallet: string, signal: AbortSignal) =>
+    request<Challenge>("POST", "/v1/auth/challenge", { body: { asset, wallet }, signal }),
+  verify: (proof: { nonce: string; signature: string; signedMessage?: string }, signal: AbortSignal) =>
+    request<Session>("POST", "/v1/auth/verify", { body: proof, signal }),
+  session: () => request<Session>("GET", "/v1/auth/session"),
+  logout: () => request<void>("POST", "/v1/auth/logout"),
+};
+
+export type AgentApi = ReturnType<typeof agentApi>;
+
+/** The routes of one agent. `signal` ends every request under way when the owner leaves the agent's screen. */
+export function agentApi(asset: string, signal: AbortSignal) {
+  const base = `/v1/agents/${encodeURIComponent(asset)}`;
+  const secret = (name: string) => `${base}/secrets/${encodeURIComponent(name)}`;
+  return {
+    signal,
+    eventsUrl: `${base}/events`,
+    status: () => request<Status>("GET", base, { signal }),
+    start: () => request<Status>("POST", `${base}/start`, { signal }),
+    stop: () => request<Status>("POST", `${base}/stop`, { signal }),
+    restart: () => request<Status>("POST", `${base}/restart`, { signal }),
+    open: () => request<{ url: string }>("POST", `${base}/open`, { signal }),
+    secrets: () => request<{ secrets: SecretEntry[] }>("GET", `${base}/secrets`, { signal }),
+    setSecret: (name: string, value: string) => request<SecretEntry>("PUT", secret(name), { body: { value }, signal }),
+    deleteSecret: (name: string) => request<SecretEntry>("DELETE", secret(name), { signal }),
+    snapshots: () => request<{ snapshots: Snapshot[] }>("GET", `${base}/snapshots`, { signal }),
+    takeSnapshot: () =>
+      request<Snapshot>("POST", `${base}/snapshots`, { signal, timeoutSeconds: SNAPSHOT_TIMEOUT_SECONDS }),
+    restoreSnapshot: (id: string) =>
+      request<Status>("POST", `${base}/snapshots/${encodeURIComponent(id)}/restore`, { signal }),
+  };
+}

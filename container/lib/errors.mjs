@@ -1,0 +1,27 @@
+// Errors whose text may be shown, and the one place that decides what of any other error may be.
+
+/** A failure that we worded ourselves: its message holds no secret and no user data. */
+export class AgentError extends Error {}
+
+/**
+ * One line for stderr. Messages of foreign errors may quote their input (a JSON parser's does), so only their code is told.
+ * @param {unknown} error
+ * @returns {string}
+ */
+export function reasonOf(error) {
+  if (error instanceof AgentError) return error.message.replaceAll(/\s+/g, " ");
+  if (error instanceof Error) {
+    const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
+    const call = "syscall" in error && typeof error.syscall === "string" ? ` in ${error.syscall}` : "";
+    return `unexpected failure (${code}${call})`;
+  }
+  return "unexpected failure";
+}
+
+/**
+ * @param {unknown} error
+ * @param {string} code
+ */
+export function hasCode(error, code) {
+  return error instanceof Error && "code" in error && error.code === code;
+}

@@ -1,0 +1,184 @@
+// `init`: the container's first process. Prepares directories, waits until secrets are injected, then runs the gateway.
+import { spawn } from "node:child_process";
+import { access, lstat, rm, symlink } from "node:fs/promises";
+import path from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { AgentError } from "./errors.mjs";
+import { makePrivateDirectory } from "./files.mjs";
+import { LogTail } from "./log.mjs";
+import { isMarkedProcessAlive, markProcess } from "./processes.mjs";
+import { injectedValues, maskFor } from "./secrets.mjs";
+
+const DEFAULT_GO_TIMEOUT_MS = 15 * 60_000;
+/** The gateway itself would wait 315 s for a running turn; whoever stops it has quiesced it before. */
+const DEFAULT_STOP_GRACE_MS = 30_000;
+/** From the caller's environment only these reach the gateway: never a key. */
+const PASSED_ON = ["TZ", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/** @param {import("../agent.mjs").Context} context */
+export async function run({ paths, env, stdin }) {
+  const stop = stopRequests(env, stdin);
+  if (await isMarkedProcessAlive(paths.initMark)) throw new AgentError("init is already running");
+  await prepare(paths);
+  await markProcess(paths.initMark, process.pid);
+  if (!(await waitForGo(paths, stop, milliseconds(env.AGENT_GO_TIMEOUT_MS, DEFAULT_GO_TIMEOUT_MS)))) {
+    if (!stop.requested) throw new AgentError("nothing was injected in time");
+    return { exit: 0 };
+  }
+  const exit = await runGateway(paths, env, stop);
+  await rm(paths.gatewayMark, { force: true });
+  return { exit };
+}
+
+/**
+ * Old secrets and the old go marker go first: whatever happens after, the gateway cannot start with them.
+ * @param {import("./paths.mjs").Paths} paths
+ */
+async function prepare(paths) {
+  for (const file of [paths.go, paths.secrets, paths.config, paths.lease, paths.gatewayMark])
+    await rm(file, { force: true });
+  await rm(paths.stage, { recursive: true, force: true });
+  await rm(paths.stageLock, { force: true });
+  const log = path.dirname(paths.openclawLog);
+  for (const directory of [paths.data, paths.state, paths.home, paths.run, paths.scratch, paths.tmp, log]) {
+    await makePrivateDirectory(directory);
+  }
+  if (!paths.compileCache) return;
+  // OpenClaw looks for compiled code in its temporary directory and nowhere else.
+  const link = path.join(paths.tmp, "node-compile-cache");
+  const present = await lstat(link).catch(() => undefined);
+  if (present) await rm(link, { recursive: true, force: true });
+  await symlink(paths.compileCache, link);
+}
+
+/**
+ * @typedef {{requested: boolean, signal: NodeJS.Signals, listen: (heard: () => void) => void}} Stop
+ * @param {NodeJS.ProcessEnv} env
+ * @param {NodeJS.ReadStream} stdin
+ * @returns {Stop}
+ */
+function stopRequests(env, stdin) {
+  /** @type {(() => void)[]} */
+  const listeners = [];
+  /** @type {Stop} */
+  const stop = { requested: false, signal: "SIGTERM", listen: (heard) => listeners.push(heard) };
+  const request = (/** @type {NodeJS.Signals} */ signal) => {
+    if (stop.requested) return;
+    stop.requested = true;
+    stop.signal = signal;
+    for (const heard of listeners) heard();
+  };
+  process.on("SIGTERM", () => request("SIGTERM"));
+  process.on("SIGINT", () => request("SIGINT"));
+  process.on("SIGHUP", () => request("SIGTERM"));
+  if (env.AGENT_EXIT_WITH_STDIN === "1") {
+    stdin.on("end", () => request("SIGTERM")).on("error", () => request("SIGTERM"));
+    stdin.resume();
+  }
+  return stop;
+}
+
+/**
+ * @param {import("./paths.mjs").Paths} paths
+ * @param {Stop} stop
+ * @param {number} timeout
+ */
+async function waitForGo(paths, stop, timeout) {
+  const deadline = Date.now() + timeout;
+  while (!stop.requested && Date.now() < deadline) {
+    const there = await access(paths.go).then(
+      () => true,
+      () => false,
+    );
+    if (there) return true;
+    await sleep(50);
+  }
+  return false;
+}
+
+/**
+ * @param {import("./paths.mjs").Paths} paths
+ * @param {NodeJS.ProcessEnv} env
+ * @param {Stop} stop
+ * @returns {Promise<number>}
+ */
+async function runGateway(paths, env, stop) {
+  const log = new LogTail(paths.log, maskFor(await injectedValues(paths)));
+  const launcher = path.join(paths.openclaw, "openclaw.mjs");
+  const child = spawn(process.execPath, [launcher, "gateway", "run", "--port", String(paths.port)], {
+    cwd: paths.data,
+    env: gatewayEnvironment(paths, env),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  log.follow(child.stdout);
+  log.follow(child.stderr);
+  /** @type {Promise<number>} */
+  const ended = new Promise((resolve, reject) => {
+    child.on("error", () => reject(new AgentError("the gateway could not be started")));
+    child.on("close", (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
+  });
+  /** @type {NodeJS.Timeout | undefined} */
+  let kill;
+  const end = () => {
+    child.kill(stop.signal);
+    kill = setTimeout(() => child.kill("SIGKILL"), milliseconds(env.AGENT_STOP_GRACE_MS, DEFAULT_STOP_GRACE_MS));
+  };
+  stop.listen(end);
+  if (child.pid !== undefined) await markProcess(paths.gatewayMark, child.pid);
+  // A stop may have come between the last look at the marker and now.
+  if (stop.requested && kill === undefined) end();
+  // The pipes stay open while a grandchild holds them; the gateway's own exit is what counts.
+  child.on("exit", () => {
+    setTimeout(() => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    }, 500).unref();
+  });
+  const code = await ended;
+  clearTimeout(kill);
+  log.write(JSON.stringify({ level: "info", subsystem: "init", message: `gateway ended with code ${code}` }));
+  return code;
+}
+
+/**
+ * @param {import("./paths.mjs").Paths} paths
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Record<string, string>}
+ */
+export function gatewayEnvironment(paths, env) {
+  /** @type {Record<string, string>} */
+  const passed = {};
+  for (const name of PASSED_ON) if (env[name]) passed[name] = env[name];
+  const searched = (env.PATH ?? "/usr/local/bin:/usr/bin:/bin").split(":");
+  return {
+    ...passed,
+    // The Node that runs us first, so that what the agent starts finds the same.
+    PATH: [...new Set([path.dirname(process.execPath), ...searched])].join(":"),
+    HOME: paths.home,
+    TMPDIR: paths.tmp,
+    LANG: "C.UTF-8",
+    OPENCLAW_STATE_DIR: paths.state,
+    OPENCLAW_CONFIG_PATH: paths.config,
+    OPENCLAW_CONFIG_READONLY: "1",
+    OPENCLAW_SUPERVISOR_MODE: "external",
+    OPENCLAW_NO_AUTO_UPDATE: "1",
+    OPENCLAW_DISABLE_BONJOUR: "1",
+  };
+}
+
+/**
+ * @param {string | undefined} text
+ * @param {number} otherwise
+ */
+function milliseconds(text, otherwise) {
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : otherwise;
+}
+
+/** @param {NodeJS.Signals | null} signal */
+function signalNumber(signal) {
+  return (
+    { SIGHUP: 1, SIGINT: 2, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 }[/** @type {string} */ (signal)] ?? 0
+  );
+}

@@ -1,0 +1,17 @@
+// `wipe`: takes the injected secrets and the configuration away again.
+import { readdir, rm } from "node:fs/promises";
+import path from "node:path";
+
+import { hasCode } from "./errors.mjs";
+
+/** @param {import("../agent.mjs").Context} context */
+export async function run({ paths }) {
+  for (const file of [paths.secrets, paths.config]) await rm(file, { force: true });
+  // An interrupted inject may have left a draft of either.
+  const names = await readdir(paths.run).catch((error) => {
+    if (hasCode(error, "ENOENT")) return [];
+    throw error;
+  });
+  for (const name of names) if (name.endsWith(".new")) await rm(path.join(paths.run, name), { force: true });
+  return { ok: true };
+}

@@ -1,0 +1,153 @@
+// The real OpenClaw through a whole life: inject, boot, chat, snapshot, stop, restore somewhere else, remember.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { after, test } from "node:test";
+import { Client, probe } from "./client.mjs";
+import { startModel } from "./model.mjs";
+import { AGENT, freePort, makeSandbox, policy, run, until } from "./support.mjs";
+
+const KEY = "sk-test-4f1c9a77d0be42c8a6e35b90d2c18f64";
+/** No pattern of OpenClaw's own redaction knows this one. */
+const PHRASE = "correct horse battery staple";
+const BOOT_MS = 180_000;
+
+/** @param {string} baseUrl */
+function configFor(baseUrl) {
+  return policy({
+    models: {
+      providers: {
+        openai: { baseUrl, api: "openai-completions", apiKey: { source: "file", provider: "host", id: "/openai" } },
+      },
+    },
+    agents: { defaults: { model: { primary: "openai/gpt-5.4" } } },
+  });
+}
+
+/** @param {{env: Record<string, string>}} sandbox */
+function startInit(sandbox) {
+  const child = spawn(process.execPath, [AGENT, "init"], {
+    env: { ...sandbox.env, AGENT_EXIT_WITH_STDIN: "1", OPENAI_API_KEY: KEY },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    stderr += chunk;
+  });
+  const ended = once(child, "close").then(([code]) => ({ code, stdout, stderr }));
+  // As when the sandbox's host goes away; the gateway ends too.
+  const leave = async () => {
+    child.stdin.end();
+    return ended;
+  };
+  return { child, ended, leave };
+}
+
+/** @param {string} directory @param {(file: string, bytes: Buffer) => void} see */
+async function eachFile(directory, see) {
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    const file = path.join(entry.parentPath, entry.name);
+    if (entry.isFile()) see(file, await readFile(file));
+  }
+}
+
+test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t) => {
+  const cache = await mkdtemp(path.join(os.tmpdir(), "agent-test-cache-"));
+  after(() => rm(cache, { recursive: true, force: true }));
+  const model = await startModel();
+  t.after(() => model.close());
+  const first = await makeSandbox(t, { AGENT_PORT: String(await freePort()), AGENT_COMPILE_CACHE: cache });
+  const second = await makeSandbox(t, { AGENT_PORT: String(await freePort()), AGENT_COMPILE_CACHE: cache });
+  const input = JSON.stringify({ config: configFor(model.url), secrets: { openai: KEY, phrase: PHRASE } });
+  /** @type {Buffer} */
+  let archive;
+
+  await t.test("boots, chats and gives a snapshot that holds no secret", async (t) => {
+    const init = startInit(first);
+    t.after(init.leave);
+    assert.deepEqual((await run(first, ["inject"], input)).json, { ok: true });
+    const began = Date.now();
+    await until("the first start", async () => (await probe(first.paths.port)) === "started", BOOT_MS);
+    t.diagnostic(`boot with a cold compile cache: ${Date.now() - began} ms`);
+
+    const client = await Client.connect(first.paths.port);
+    const answer = await client.chat("main", "Please remember the word PELICAN.");
+    assert.match(answer, /You said: .*PELICAN/);
+    assert.equal(model.keys.size, 1);
+    assert.ok(model.keys.has(`Bearer ${KEY}`));
+    await client.chat("main", `By the way, the phrase is ${PHRASE}.`);
+    client.close();
+
+    await mkdir(path.join(first.paths.state, "workspace"), { recursive: true });
+    await writeFile(path.join(first.paths.state, "workspace", "notes.md"), "The bird is a pelican.\n");
+    await writeFile(path.join(first.paths.state, "workspace", "leak.txt"), `key: ${KEY}\n`);
+
+    const taken = await run(first, ["snapshot"]);
+    assert.equal(taken.code, 0, taken.stderr);
+    t.diagnostic(`snapshot: ${taken.stdout.toString().trim()}`);
+    assert.equal(taken.json.quiesced, true);
+    assert.deepEqual(taken.json.leftOut, ["workspace/leak.txt"]);
+    assert.deepEqual(taken.json.masked, ["agents/main/agent/openclaw-agent.sqlite"]);
+    assert.equal(await probe(first.paths.port), "draining");
+    const sent = await run(first, ["send"]);
+    assert.equal(sent.code, 0);
+    archive = sent.stdout;
+    assert.equal(archive.length, taken.json.size);
+    assert.equal(createHash("sha256").update(archive).digest("hex"), taken.json.sha256);
+    assert.deepEqual((await run(first, ["resume"])).json, { ok: true });
+    await until("the gateway's admission", async () => (await probe(first.paths.port)) === "started");
+    assert.equal((await run(first, ["send"])).code, 1);
+
+    init.child.kill("SIGTERM");
+    const { code, stdout } = await init.ended;
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(stdout), { exit: 0 });
+    await rm(path.join(first.paths.state, "workspace", "leak.txt"));
+    for (const directory of [first.paths.data, first.paths.scratch]) {
+      await eachFile(directory, (file, bytes) => assert.ok(!bytes.includes(KEY), `${file} holds the key`));
+    }
+    assert.ok(!(await readFile(first.paths.log)).includes(KEY));
+  });
+
+  await t.test("starts from the snapshot elsewhere, and knows what was said", async (t) => {
+    const init = startInit(second);
+    t.after(init.leave);
+    const sha256 = createHash("sha256").update(archive).digest("hex");
+    const restored = await run(second, ["restore", "--sha256", sha256, "--size", String(archive.length)], archive);
+    assert.equal(restored.code, 0, restored.stderr);
+    await eachFile(second.paths.data, (file, bytes) => {
+      assert.ok(!bytes.includes(KEY) && !bytes.includes(PHRASE), `${file} holds a secret`);
+    });
+    await rm(first.root, { recursive: true });
+    assert.equal((await run(second, ["inject"], input)).code, 0);
+    const began = Date.now();
+    await until("the second start", async () => (await probe(second.paths.port)) === "started", BOOT_MS);
+    t.diagnostic(`boot with a warm compile cache: ${Date.now() - began} ms`);
+
+    const client = await Client.connect(second.paths.port);
+    const history = JSON.stringify(await client.call("chat.history", { sessionKey: "main" }));
+    assert.match(history, /PELICAN/);
+    assert.match(history, /the phrase is \*{28}/);
+    assert.equal(
+      await readFile(path.join(second.paths.state, "workspace", "notes.md"), "utf8"),
+      "The bird is a pelican.\n",
+    );
+    await assert.rejects(stat(path.join(second.paths.state, "workspace", "leak.txt")), { code: "ENOENT" });
+    assert.match(await client.chat("main", "Which bird was it? HERON?"), /HERON/);
+    client.close();
+
+    assert.equal((await init.leave()).code, 0);
+    assert.deepEqual((await run(second, ["wipe"])).json, { ok: true });
+    await assert.rejects(stat(second.paths.secrets), { code: "ENOENT" });
+    await assert.rejects(stat(second.paths.config), { code: "ENOENT" });
+  });
+});

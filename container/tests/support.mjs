@@ -1,0 +1,117 @@
+// What the tests share: a root of their own, the commands run as real processes, ports, waiting for conditions.
+import { spawn } from "node:child_process";
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+import { pathsFrom } from "../lib/paths.mjs";
+
+export const AGENT = fileURLToPath(new URL("../agent.mjs", import.meta.url));
+export const OWNER = "7Np41oeYqPefeNQEHSv1UDhYrehxin3NStELsSKCT4K2";
+export const ORIGIN = "http://agent.localhost:8787";
+
+/**
+ * @param {import("node:test").TestContext | {after: (done: () => Promise<void>) => void}} test
+ * @param {Record<string, string>} [more]
+ */
+export async function makeSandbox(test, more = {}) {
+  const root = await realpath(await mkdtemp(path.join(os.tmpdir(), "agent-test-")));
+  test.after(() => rm(root, { recursive: true, force: true }));
+  return sandboxAt(root, more);
+}
+
+/**
+ * @param {string} root
+ * @param {Record<string, string>} more
+ */
+export function sandboxAt(root, more) {
+  const env = { PATH: process.env.PATH ?? "", AGENT_ROOT: root, AGENT_HOST: "127.0.0.1", ...more };
+  return { root, env, paths: pathsFrom(env) };
+}
+
+/**
+ * @typedef {{code: number | null, stdout: Buffer, stderr: string, json: any}} Outcome
+ * @param {{env: Record<string, string>}} sandbox
+ * @param {string[]} args
+ * @param {string | Buffer} [input]
+ * @returns {Promise<Outcome>}
+ */
+export function run(sandbox, args, input = "") {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [AGENT, ...args], { env: sandbox.env, stdio: ["pipe", "pipe", "pipe"] });
+    /** @type {Buffer[]} */
+    const out = [];
+    let stderr = "";
+    child.stdout.on("data", (chunk) => out.push(chunk));
+    child.stderr.on("data", (chunk) => {
+      stderr += chunk;
+    });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      const stdout = Buffer.concat(out);
+      let json;
+      try {
+        json = JSON.parse(stdout.toString("utf8"));
+      } catch {
+        json = undefined;
+      }
+      resolve({ code, stdout, stderr, json });
+    });
+    // A command that refuses early does not read to the end.
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+  });
+}
+
+/** @returns {Promise<number>} a port that was free a moment ago */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(address && typeof address === "object" ? address.port : 0));
+    });
+  });
+}
+
+/**
+ * @template T
+ * @param {string} what
+ * @param {() => Promise<T | undefined | false> | T | undefined | false} look
+ * @param {number} [limit] milliseconds
+ * @returns {Promise<T>}
+ */
+export async function until(what, look, limit = 20_000) {
+  const deadline = Date.now() + limit;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await sleep(25);
+  }
+}
+
+/** The policy that a Durable Object would send for one owner. */
+export function policy(more = {}) {
+  return {
+    gateway: {
+      auth: {
+        mode: "trusted-proxy",
+        identityScopes: { [OWNER]: ["operator.admin"] },
+        trustedProxy: {
+          userHeader: "x-molt-owner",
+          requiredHeaders: ["x-molt-edge"],
+          allowUsers: [OWNER],
+          deviceAutoApprove: { enabled: true },
+        },
+      },
+      controlUi: { allowedOrigins: [ORIGIN] },
+    },
+    ...more,
+  };
+}

@@ -1,0 +1,311 @@
+//! The operator's variables, parsed. Each reader names the variable and what was expected, never its value.
+
+use crate::error::Failure;
+use crate::ids::{Asset, Collection};
+use crate::siws::ChainId;
+use crate::time::Seconds;
+
+/// Looks a variable up; `None` when it is not set.
+pub type Vars<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+fn required(vars: Vars<'_>, name: &str, expected: &str) -> Result<String, Failure> {
+    vars(name)
+        .filter(|value| !value.trim().is_empty())
+        .ok_or_else(|| malformed(name, expected))
+}
+
+fn malformed(name: &str, expected: &str) -> Failure {
+    Failure::misconfigured(format!(
+        "{name} is missing or malformed: it must be {expected}"
+    ))
+}
+
+/// A web origin: scheme, host and port, as browsers write it in `Origin`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebOrigin {
+    text: String,
+    scheme_length: usize,
+}
+
+impl WebOrigin {
+    /// Accepts `https://host[:port]`, and `http` for `localhost` alone.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, host) = text.split_once("://")?;
+        let name = host.split_once(':').map_or(host, |(name, _)| name);
+        let host_fits = !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:".contains(&b));
+        let scheme_fits = scheme == "https"
+            || (scheme == "http" && (name == "localhost" || name.ends_with(".localhost")));
+        (host_fits && scheme_fits).then(|| Self {
+            text: text.to_owned(),
+            scheme_length: scheme.len(),
+        })
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.text.get(..self.scheme_length).unwrap_or("https")
+    }
+
+    /// Host with port, as in a `Host` header.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.text.split_once("://").map_or("", |(_, host)| host)
+    }
+}
+
+/// `APP_ORIGINS` and `AGENT_DOMAIN`: which hosts are ours and what each serves.
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    app: Vec<WebOrigin>,
+    primary: WebOrigin,
+    agent_domain: String,
+}
+
+/// What a host serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// Console and API.
+    App,
+    /// One agent.
+    Agent(Asset),
+}
+
+impl Hosts {
+    /// # Errors
+    /// When `APP_ORIGINS` or `AGENT_DOMAIN` is missing or malformed.
+    pub fn from_vars(vars: Vars<'_>) -> Result<Self, Failure> {
+        const ORIGINS: &str = "one or more origins like https://app.example, separated by commas";
+        const DOMAIN: &str = "a host suffix like agents.example, without a leading dot";
+        let text = required(vars, "APP_ORIGINS", ORIGINS)?;
+        let app: Option<Vec<WebOrigin>> = text
+            .split(',')
+            .map(|part| WebOrigin::parse(part.trim()))
+            .collect();
+        let app = app.ok_or_else(|| malformed("APP_ORIGINS", ORIGINS))?;
+        let primary = app
+            .first()
+            .cloned()
+            .ok_or_else(|| malformed("APP_ORIGINS", ORIGINS))?;
+        let agent_domain = required(vars, "AGENT_DOMAIN", DOMAIN)?;
+        if WebOrigin::parse(&format!("https://{agent_domain}")).is_none()
+            || agent_domain.starts_with('.')
+        {
+            return Err(malformed("AGENT_DOMAIN", DOMAIN));
+        }
+        Ok(Self {
+            app,
+            primary,
+            agent_domain,
+        })
+    }
+
+    /// What the host of a request serves; `None` for a host that is not ours.
+    #[must_use]
+    pub fn surface(&self, host: &str) -> Option<Surface> {
+        let host = host.to_ascii_lowercase();
+        if self.app.iter().any(|origin| origin.host() == host) {
+            return Some(Surface::App);
+        }
+        let label = host.strip_suffix(&self.agent_domain)?.strip_suffix('.')?;
+        Asset::from_dns_label(label).ok().map(Surface::Agent)
+    }
+
+    /// The allowed origin that a browser named, exactly.
+    #[must_use]
+    pub fn app_origin(&self, origin: &str) -> Option<&WebOrigin> {
+        self.app.iter().find(|allowed| allowed.as_str() == origin)
+    }
+
+    /// The origin that callers without one are answered as.
+    #[must_use]
+    pub const fn primary(&self) -> &WebOrigin {
+        &self.primary
+    }
+
+    /// The origin that serves an agent.
+    #[must_use]
+    pub fn agent_origin(&self, asset: Asset) -> String {
+        format!(
+            "{}://{}.{}",
+            self.primary.scheme(),
+            asset.dns_label(),
+            self.agent_domain
+        )
+    }
+}
+
+/// Which Solana, and which collection there is ours.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// In order of preference.
+    pub rpc_urls: Vec<String>,
+    /// The chain that the signed text names.
+    pub cluster: ChainId,
+    pub collection: Collection,
+}
+
+impl Chain {
+    /// # Errors
+    /// When `SOLANA_RPC_URLS`, `SOLANA_CLUSTER` or `MOLT_COLLECTION` is missing or malformed.
+    pub fn from_vars(vars: Vars<'_>) -> Result<Self, Failure> {
+        const URLS: &str = "http(s) URLs separated by commas";
+        const CLUSTER: &str = "mainnet, testnet, devnet or localnet";
+        const COLLECTION: &str = "the base58 address of the collection";
+        let rpc_urls: Vec<String> = required(vars, "SOLANA_RPC_URLS", URLS)?
+            .split(',')
+            .map(|url| url.trim().to_owned())
+            .collect();
+        if !rpc_urls
+            .iter()
+            .all(|url| url.starts_with("https://") || url.starts_with("http://"))
+        {
+            return Err(malformed("SOLANA_RPC_URLS", URLS));
+        }
+        let cluster = ChainId::parse(&required(vars, "SOLANA_CLUSTER", CLUSTER)?)
+            .ok_or_else(|| malformed("SOLANA_CLUSTER", CLUSTER))?;
+        let collection = Collection::parse(&required(vars, "MOLT_COLLECTION", COLLECTION)?)
+            .map_err(|_| malformed("MOLT_COLLECTION", COLLECTION))?;
+        Ok(Self {
+            rpc_urls,
+            cluster,
+            collection,
+        })
+    }
+}
+
+/// A number of seconds, or `default` when the variable is not set.
+///
+/// # Errors
+/// When it is set and is no number in `range`.
+pub fn seconds(
+    vars: Vars<'_>,
+    name: &str,
+    default: u32,
+    range: core::ops::RangeInclusive<u32>,
+) -> Result<Seconds, Failure> {
+    number(vars, name, default, range).map(Seconds::new)
+}
+
+/// A whole number, or `default` when the variable is not set.
+///
+/// # Errors
+/// When it is set and is no number in `range`.
+pub fn number(
+    vars: Vars<'_>,
+    name: &str,
+    default: u32,
+    range: core::ops::RangeInclusive<u32>,
+) -> Result<u32, Failure> {
+    let Some(text) = vars(name) else {
+        return Ok(default);
+    };
+    let value = text
+        .trim()
+        .parse()
+        .ok()
+        .filter(|value| range.contains(value));
+    value.ok_or_else(|| {
+        malformed(
+            name,
+            &format!("a whole number from {} to {}", range.start(), range.end()),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts() -> Hosts {
+        Hosts::from_vars(&|name| match name {
+            "APP_ORIGINS" => Some("https://app.example, http://localhost:8787".to_owned()),
+            "AGENT_DOMAIN" => Some("agents.example".to_owned()),
+            _ => None,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn hosts_are_told_apart_exactly() {
+        let asset = Asset::from_bytes([5; 32]);
+        let label = asset.dns_label();
+        assert_eq!(hosts().surface("app.example"), Some(Surface::App));
+        assert_eq!(hosts().surface("localhost:8787"), Some(Surface::App));
+        assert_eq!(
+            hosts().surface(&format!("{label}.agents.example")),
+            Some(Surface::Agent(asset))
+        );
+        assert_eq!(
+            hosts().surface(&format!("{}.AGENTS.example", label.to_uppercase())),
+            Some(Surface::Agent(asset))
+        );
+        for stranger in [
+            "evil.example",
+            "",
+            "agents.example",
+            ".agents.example",
+            "app.example.evil.example",
+            "xapp.example",
+            &format!("{label}agents.example"),
+            &format!("a.{label}.agents.example"),
+            &format!("{label}.agents.example.evil"),
+        ] {
+            assert_eq!(hosts().surface(stranger), None, "{stranger}");
+        }
+        assert_eq!(
+            hosts().agent_origin(asset),
+            format!("https://{label}.agents.example")
+        );
+    }
+
+    #[test]
+    fn origins_are_exact() {
+        assert!(hosts().app_origin("https://app.example").is_some());
+        for stranger in [
+            "http://app.example",
+            "https://app.example:443",
+            "https://app.example.evil",
+            "null",
+            "",
+        ] {
+            assert!(hosts().app_origin(stranger).is_none(), "{stranger}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_localhost_alone() {
+        assert!(WebOrigin::parse("http://localhost:1").is_some());
+        for bad in [
+            "http://app.example",
+            "ftp://localhost",
+            "https://",
+            "https://a/b",
+            "https://user@host",
+            "app.example",
+        ] {
+            assert!(WebOrigin::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_bounded_and_named() {
+        let vars = |name: &str| (name == "IDLE_TIMEOUT").then(|| "0".to_owned());
+        let failure = seconds(&vars, "IDLE_TIMEOUT", 600, 1..=86_400)
+            .err()
+            .unwrap();
+        assert!(failure.context.unwrap().contains("IDLE_TIMEOUT"));
+        assert_eq!(
+            seconds(&|_| None, "IDLE_TIMEOUT", 600, 1..=86_400).ok(),
+            Some(Seconds::new(600))
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! The domain logic of the `.molt` agent service: plain Rust without I/O, clock or randomness. What it needs of those
+//! comes in as arguments, so that every rule here runs natively, under test and under fuzzing, as it runs in the Worker.
+
+pub mod asset;
+pub mod challenge;
+pub mod config;
+pub mod error;
+pub mod ids;
+pub mod lifecycle;
+pub mod messages;
+pub mod openclaw;
+pub mod ownership;
+pub mod pda;
+pub mod plugins;
+pub mod proof;
+pub mod proxy;
+mod reader;
+pub mod route;
+pub mod sealing;
+pub mod secret;
+pub mod secrets;
+pub mod session;
+pub mod siws;
+pub mod snapshot;
+pub mod tenancy;
+pub mod ticket;
+pub mod time;

@@ -1,0 +1,293 @@
+//! The life of an agent as data: what was asked for, what is, and what to do next.
+//!
+//! Total and pure: the object persists a row, asks [`next`], does that one step and asks again. Whatever dies in
+//! between, the row and the container's own state are enough to go on (C18-C20).
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::SnapshotId;
+use crate::time::{Seconds, Timestamp};
+
+/// What is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Asleep,
+    Starting,
+    Running,
+    Stopping,
+    Failed,
+}
+
+/// The step within `Starting` and `Stopping`, for those who wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    Allocate,
+    Restore,
+    Inject,
+    Boot,
+    Ready,
+    Quiesce,
+    Upload,
+    Destroy,
+}
+
+/// What its owner, or the idle clock, last asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wish {
+    /// Be asleep, because the owner said so.
+    Stop,
+    /// Be asleep, because nobody used it.
+    Sleep,
+    /// Be running.
+    Run,
+    /// Stop first, then run.
+    Restart,
+}
+
+/// Why it is as it is, when that is not as asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    pub code: TroubleCode,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TroubleCode {
+    /// A start did not reach readiness.
+    StartFailed,
+    /// No snapshot could be restored though there are some; the agent does not start empty over them.
+    RestoreFailed,
+    /// A newer snapshot could not be used; an older one was restored.
+    RestoredOlder,
+    /// The state could not be saved; the container is kept.
+    SnapshotFailed,
+    /// The agent ended by itself.
+    Crashed,
+}
+
+/// The row that the object keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    pub state: State,
+    pub phase: Option<Phase>,
+    pub since: Timestamp,
+    pub wish: Wish,
+    /// The snapshot that the next start restores, when not the newest.
+    pub restore: Option<SnapshotId>,
+    /// The snapshot that the owner asked for, until it is taken or failed.
+    pub snapshot: Option<SnapshotId>,
+    /// Failed tries of the step under way.
+    pub attempts: u32,
+    pub trouble: Option<Trouble>,
+    pub last_active: Timestamp,
+}
+
+/// Times that an operator may change.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// How long nobody must have used a running agent before it falls asleep.
+    pub idle_timeout: Seconds,
+}
+
+/// Tries of a start or stop before it is given up.
+pub const MAX_ATTEMPTS: u32 = 3;
+/// How often a running agent is looked at.
+pub const WATCH_PERIOD: Seconds = Seconds::new(15);
+
+/// The one next step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing until somebody asks.
+    Rest,
+    /// Look again at this time.
+    Watch { at: Timestamp },
+    /// Take the snapshot that the owner asked for.
+    Snapshot,
+    /// Nobody used it: turn the wish to sleep, then ask again.
+    FallAsleep,
+    /// Destroy what is left of a container and start.
+    Start,
+    /// Save, then destroy.
+    Stop,
+    /// The container is gone though nobody asked: record it.
+    RecordCrash,
+    /// Nothing to save: destroy what is left of a container and be asleep.
+    Discard,
+    /// The tries are used up.
+    GiveUp,
+}
+
+impl Life {
+    #[must_use]
+    pub const fn new(now: Timestamp) -> Self {
+        Self {
+            state: State::Asleep,
+            phase: None,
+            since: now,
+            wish: Wish::Stop,
+            restore: None,
+            snapshot: None,
+            attempts: 0,
+            trouble: None,
+            last_active: now,
+        }
+    }
+
+    /// Enters a state; entering the state it is in changes nothing but the phase.
+    pub fn enter(&mut self, state: State, phase: Option<Phase>, now: Timestamp) {
+        if self.state != state {
+            self.since = now;
+        }
+        self.state = state;
+        self.phase = phase;
+    }
+
+    /// The owner asks for something. Asking twice is asking once.
+    pub fn ask(&mut self, wish: Wish, now: Timestamp) {
+        self.last_active = now;
+        self.attempts = 0;
+        self.wish = match (wish, self.state) {
+            // Nothing to stop first: a restart of what does not run is a start.
+            (Wish::Restart, State::Asleep | State::Failed) => Wish::Run,
+            _ => wish,
+        };
+    }
+
+    /// Takes the tenant's agent away without saving: the next step destroys what runs (C08).
+    #[must_use]
+    pub fn evicted(now: Timestamp) -> Self {
+        Self {
+            state: State::Starting,
+            ..Self::new(now)
+        }
+    }
+
+    /// The next step, from the row and from whether the container runs.
+    #[must_use]
+    pub fn next(&self, container_runs: bool, policy: Policy, now: Timestamp) -> Step {
+        match (self.state, self.wish) {
+            (State::Asleep, Wish::Stop | Wish::Sleep) => Step::Rest,
+            (State::Asleep, Wish::Run | Wish::Restart) => Step::Start,
+            // The driver died within a start: nothing was acknowledged by this agent yet, so start anew.
+            (State::Starting, Wish::Run | Wish::Restart) if self.attempts < MAX_ATTEMPTS => {
+                Step::Start
+            }
+            (State::Starting, Wish::Stop | Wish::Sleep) => Step::Discard,
+            (State::Starting, _) => Step::GiveUp,
+            (State::Running, _) if !container_runs => Step::RecordCrash,
+            (State::Running, Wish::Stop | Wish::Sleep | Wish::Restart) => Step::Stop,
+            (State::Running, Wish::Run) if self.snapshot.is_some() => Step::Snapshot,
+            (State::Running, Wish::Run) => {
+                let idle_at = self.last_active.saturating_add(policy.idle_timeout);
+                if idle_at <= now {
+                    Step::FallAsleep
+                } else {
+                    Step::Watch {
+                        at: idle_at.min(now.saturating_add(WATCH_PERIOD)),
+                    }
+                }
+            }
+            (State::Stopping, _) if !container_runs => Step::Discard,
+            (State::Stopping, _) if self.attempts < MAX_ATTEMPTS => Step::Stop,
+            (State::Stopping, _) => Step::GiveUp,
+            // A container that still runs holds what could not be saved: nothing else happens to it.
+            (State::Failed, _) if container_runs && self.attempts < MAX_ATTEMPTS => Step::Stop,
+            (State::Failed, Wish::Run | Wish::Restart) if !container_runs => Step::Start,
+            (State::Failed, _) => Step::Rest,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+    const POLICY: Policy = Policy {
+        idle_timeout: Seconds::new(600),
+    };
+
+    fn life(state: State, wish: Wish) -> Life {
+        Life {
+            state,
+            wish,
+            ..Life::new(NOW)
+        }
+    }
+
+    #[test]
+    fn c18_an_idle_agent_falls_asleep_and_an_active_one_is_watched() {
+        let mut running = life(State::Running, Wish::Run);
+        assert!(matches!(
+            running.next(true, POLICY, NOW),
+            Step::Watch { .. }
+        ));
+        running.last_active = Timestamp::from_millis(NOW.as_millis() - 600_000);
+        assert_eq!(running.next(true, POLICY, NOW), Step::FallAsleep);
+    }
+
+    #[test]
+    fn c18_nothing_starts_without_a_wish() {
+        for state in [State::Asleep, State::Failed] {
+            for wish in [Wish::Stop, Wish::Sleep] {
+                assert_eq!(life(state, wish).next(false, POLICY, NOW), Step::Rest);
+            }
+        }
+    }
+
+    #[test]
+    fn c20_a_crash_is_seen() {
+        for wish in [Wish::Run, Wish::Stop, Wish::Restart] {
+            assert_eq!(
+                life(State::Running, wish).next(false, POLICY, NOW),
+                Step::RecordCrash
+            );
+        }
+    }
+
+    #[test]
+    fn c20_a_driver_that_died_is_taken_up_and_given_up_after_three_tries() {
+        let mut starting = life(State::Starting, Wish::Run);
+        assert_eq!(starting.next(true, POLICY, NOW), Step::Start);
+        starting.attempts = MAX_ATTEMPTS;
+        assert_eq!(starting.next(true, POLICY, NOW), Step::GiveUp);
+        let mut stopping = life(State::Stopping, Wish::Stop);
+        assert_eq!(stopping.next(true, POLICY, NOW), Step::Stop);
+        assert_eq!(stopping.next(false, POLICY, NOW), Step::Discard);
+        stopping.attempts = MAX_ATTEMPTS;
+        assert_eq!(stopping.next(true, POLICY, NOW), Step::GiveUp);
+    }
+
+    #[test]
+    fn c19_what_could_not_be_saved_is_saved_before_a_new_start() {
+        let mut failed = life(State::Failed, Wish::Run);
+        assert_eq!(failed.next(true, POLICY, NOW), Step::Stop);
+        failed.attempts = MAX_ATTEMPTS;
+        assert_eq!(failed.next(true, POLICY, NOW), Step::Rest);
+        failed.ask(Wish::Stop, NOW);
+        assert_eq!(failed.next(true, POLICY, NOW), Step::Stop);
+        assert_eq!(
+            life(State::Failed, Wish::Run).next(false, POLICY, NOW),
+            Step::Start
+        );
+    }
+
+    #[test]
+    fn c08_an_evicted_agent_is_destroyed() {
+        assert_eq!(Life::evicted(NOW).next(true, POLICY, NOW), Step::Discard);
+    }
+
+    #[test]
+    fn a_restart_of_what_sleeps_is_a_start() {
+        let mut asleep = life(State::Asleep, Wish::Stop);
+        asleep.ask(Wish::Restart, NOW);
+        assert_eq!(asleep.wish, Wish::Run);
+        let mut running = life(State::Running, Wish::Run);
+        running.ask(Wish::Restart, NOW);
+        assert_eq!(running.next(true, POLICY, NOW), Step::Stop);
+    }
+}

@@ -1,0 +1,167 @@
+//! What the Worker and a domain's Durable Object say to each other, both directions in one place.
+//!
+//! A call is a POST of an [`Envelope`] to [`CALL_URL`]. A browser's request to the agent is passed on as it is, with
+//! the caller in [`CALLER_HEADER`]. Only the Worker can reach an object; it drops such headers of clients.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
+use crate::lifecycle::{Phase, State, Trouble};
+use crate::secrets::{SecretName, SecretStatus};
+use crate::snapshot::Snapshot;
+use crate::time::Timestamp;
+
+/// Where a call goes; the host is never resolved.
+pub const CALL_URL: &str = "https://object.invalid/.call";
+/// Path of [`CALL_URL`].
+pub const CALL_PATH: &str = "/.call";
+/// JSON of [`Caller`] on a request that is to be passed on to the agent.
+pub const CALLER_HEADER: &str = "x-molt-caller";
+
+/// Who calls, as the token says; the object checks that the session lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    pub asset: Asset,
+    pub session: SessionId,
+    pub wallet: Wallet,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct Envelope {
+    /// The asset that names the object.
+    pub asset: Asset,
+    pub call: Call,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// Burns the nonce and creates a session, in one transaction. The caller proved key and ownership.
+    Login(Login),
+    /// Trades a ticket for the session that it was made for.
+    Redeem { ticket: String },
+    /// Everything that needs a living session.
+    Owner(Caller, OwnerCall),
+}
+
+/// A proved login.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Login {
+    pub owner: Wallet,
+    /// The domain's name as the chain tells it.
+    pub domain: String,
+    pub nonce: Nonce,
+    /// Until when a second use of the nonce must be noticed.
+    pub nonce_expires_at: Timestamp,
+}
+
+/// What an owner may ask.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnerCall {
+    Session,
+    Logout,
+    Status,
+    Start,
+    Stop,
+    Restart,
+    Events,
+    Open,
+    ListSnapshots,
+    TakeSnapshot,
+    RestoreSnapshot { id: SnapshotId },
+    ListSecrets,
+    PutSecret { name: SecretName, value: String },
+    DeleteSecret { name: SecretName },
+}
+
+/// Answer to [`Call::Login`] and [`Call::Redeem`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewSession {
+    pub id: SessionId,
+    pub wallet: Wallet,
+    pub domain: String,
+    pub expires_at: Timestamp,
+}
+
+/// `GET /v1/auth/session` and the answer to a login.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionView {
+    pub asset: Asset,
+    pub wallet: Wallet,
+    pub domain: String,
+    pub expires_at: Timestamp,
+}
+
+/// `GET /v1/agents/{asset}`, and each event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusView {
+    pub asset: Asset,
+    pub domain: String,
+    pub state: State,
+    pub phase: Option<Phase>,
+    pub since: Timestamp,
+    pub last_snapshot: Option<SnapshotView>,
+    pub problem: Option<Trouble>,
+    pub agent_url: String,
+}
+
+/// The newest snapshot in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotView {
+    pub id: SnapshotId,
+    pub created_at: Timestamp,
+    pub size: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SnapshotList {
+    pub snapshots: Vec<Snapshot>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SecretList {
+    pub secrets: Vec<SecretStatus>,
+}
+
+/// Answer to `POST /v1/agents/{asset}/open`.
+#[derive(Serialize, Deserialize)]
+pub struct OpenView {
+    pub url: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_survive_the_way() {
+        let caller = Caller {
+            asset: Asset::from_bytes([1; 32]),
+            session: SessionId::from_random([2; 16]),
+            wallet: Wallet::from_bytes([3; 32]),
+        };
+        let calls = [
+            OwnerCall::Status,
+            OwnerCall::RestoreSnapshot {
+                id: SnapshotId::from_random([4; 16]),
+            },
+            OwnerCall::PutSecret {
+                name: SecretName::OpenAi,
+                value: "v".to_owned(),
+            },
+        ];
+        for call in calls {
+            let envelope = Envelope {
+                asset: caller.asset,
+                call: Call::Owner(caller, call),
+            };
+            let text = serde_json::to_string(&envelope).unwrap();
+            let back: Envelope = serde_json::from_str(&text).unwrap();
+            assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        }
+    }
+}

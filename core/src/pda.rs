@@ -1,0 +1,30 @@
+//! The agent's wallet: the asset-signer address, which the Metaplex Core program derives from the asset and signs for when
+//! the asset's owner says so. It is off the curve, so no key for it exists; control passes with the asset.
+
+use curve25519_dalek::edwards::CompressedEdwardsY;
+use sha2::{Digest, Sha256};
+
+use crate::asset::CORE_PROGRAM;
+use crate::ids::{Address, Asset};
+
+const SEED: &[u8] = b"mpl-core-execute";
+const DOMAIN: &[u8] = b"ProgramDerivedAddress";
+
+/// The wallet of `asset` and the bump that puts it off the curve. `None` when no bump does, of which no case is known: each
+/// of the 256 fails with probability one half.
+pub fn asset_signer(asset: &Asset) -> Option<(Address, u8)> {
+    (0..=u8::MAX).rev().find_map(|bump| {
+        let hash: [u8; 32] = Sha256::new()
+            .chain_update(SEED)
+            .chain_update(asset.as_bytes())
+            .chain_update([bump])
+            .chain_update(CORE_PROGRAM.as_bytes())
+            .chain_update(DOMAIN)
+            .finalize()
+            .into();
+        CompressedEdwardsY(hash)
+            .decompress()
+            .is_none()
+            .then_some((Address::from_bytes(hash), bump))
+    })
+}

@@ -1,0 +1,75 @@
+//! A cursor over bytes from outside: every read is checked, and nothing is reserved for a length that is only claimed.
+
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(crate) fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(*array)
+    }
+
+    pub(crate) fn u8(&mut self) -> Option<u8> {
+        self.array().map(u8::from_le_bytes)
+    }
+
+    pub(crate) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(crate) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// A byte that is 0 or 1.
+    pub(crate) fn bool(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// A presence byte and, when it is 1, a value.
+    pub(crate) fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.bool()? {
+            read(self).map(Some)
+        } else {
+            Some(None)
+        }
+    }
+
+    /// A length of four bytes and as much UTF-8.
+    pub(crate) fn string(&mut self) -> Option<String> {
+        let length = usize::try_from(self.u32()?).ok()?;
+        let (text, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        core::str::from_utf8(text).ok().map(str::to_owned)
+    }
+
+    /// A count of four bytes and as many values. A count is refused that cannot fit if each takes `least` bytes.
+    pub(crate) fn list<T>(
+        &mut self,
+        least: usize,
+        mut read: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let count = usize::try_from(self.u32()?).ok()?;
+        if count.checked_mul(least)? > self.rest.len() {
+            return None;
+        }
+        (0..count).map(|_| read(self)).collect()
+    }
+}

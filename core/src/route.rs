@@ -1,0 +1,292 @@
+//! Which request is which: method and path to one enum, for the app origin and for an agent's origin.
+
+use crate::error::{Code, Problem};
+use crate::ids::{Asset, SnapshotId};
+use crate::secrets::{CATALOGUE, SecretName};
+
+/// A route of the app origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppRoute {
+    Challenge,
+    Verify,
+    Session,
+    Logout,
+    Agent(Asset, AgentRoute),
+    /// A file of the console.
+    Console,
+}
+
+/// What is asked of one agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentRoute {
+    Status,
+    Start,
+    Stop,
+    Restart,
+    Events,
+    Open,
+    ListSnapshots,
+    TakeSnapshot,
+    RestoreSnapshot(SnapshotId),
+    ListSecrets,
+    PutSecret(SecretName),
+    DeleteSecret(SecretName),
+}
+
+/// A route of an agent's origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryRoute {
+    /// The page that turns a ticket into a cookie.
+    Page,
+    /// Its script.
+    Script,
+    /// The ticket itself.
+    Redeem,
+    /// State of the agent, for the page shown while it wakes.
+    Status,
+    /// Everything else is the agent's.
+    Proxy,
+}
+
+/// A route was not found for this method and path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteError {
+    /// The path exists; these methods do.
+    Method(&'static str),
+    Problem(Problem),
+}
+
+fn not_found() -> RouteError {
+    RouteError::Problem(Problem::new(
+        Code::NotFound,
+        "There is no such route. The API is below /v1/.",
+    ))
+}
+
+fn only<T>(method: &str, allowed: &'static str, route: T) -> Result<T, RouteError> {
+    if method == allowed {
+        Ok(route)
+    } else {
+        Err(RouteError::Method(allowed))
+    }
+}
+
+fn read<T>(method: &str, route: T) -> Result<T, RouteError> {
+    if method == "GET" || method == "HEAD" {
+        Ok(route)
+    } else {
+        Err(RouteError::Method("GET, HEAD"))
+    }
+}
+
+impl AppRoute {
+    /// # Errors
+    /// [`RouteError`] with the methods that exist, or the problem of a malformed path.
+    pub fn find(method: &str, path: &str) -> Result<Self, RouteError> {
+        let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+        match parts.as_slice() {
+            ["v1", "auth", "challenge"] => only(method, "POST", Self::Challenge),
+            ["v1", "auth", "verify"] => only(method, "POST", Self::Verify),
+            ["v1", "auth", "session"] => only(method, "GET", Self::Session),
+            ["v1", "auth", "logout"] => only(method, "POST", Self::Logout),
+            ["v1", "agents", asset, rest @ ..] => {
+                let asset = Asset::parse(asset).map_err(|error| {
+                    RouteError::Problem(Problem::field("asset", error.expected()))
+                })?;
+                AgentRoute::find(method, rest).map(|route| Self::Agent(asset, route))
+            }
+            ["v1" | "hooks", ..] => Err(not_found()),
+            _ => read(method, Self::Console),
+        }
+    }
+}
+
+impl AgentRoute {
+    fn find(method: &str, parts: &[&str]) -> Result<Self, RouteError> {
+        match parts {
+            [] => only(method, "GET", Self::Status),
+            ["start"] => only(method, "POST", Self::Start),
+            ["stop"] => only(method, "POST", Self::Stop),
+            ["restart"] => only(method, "POST", Self::Restart),
+            ["events"] => only(method, "GET", Self::Events),
+            ["open"] => only(method, "POST", Self::Open),
+            ["snapshots"] => match method {
+                "GET" => Ok(Self::ListSnapshots),
+                "POST" => Ok(Self::TakeSnapshot),
+                _ => Err(RouteError::Method("GET, POST")),
+            },
+            ["snapshots", id, "restore"] => {
+                let id = SnapshotId::parse(id)
+                    .map_err(|error| RouteError::Problem(Problem::field("id", error.expected())))?;
+                only(method, "POST", Self::RestoreSnapshot(id))
+            }
+            ["secrets"] => only(method, "GET", Self::ListSecrets),
+            ["secrets", name] => {
+                let name =
+                    SecretName::parse(name).ok_or_else(|| RouteError::Problem(unknown_secret()))?;
+                match method {
+                    "PUT" => Ok(Self::PutSecret(name)),
+                    "DELETE" => Ok(Self::DeleteSecret(name)),
+                    _ => Err(RouteError::Method("PUT, DELETE")),
+                }
+            }
+            _ => Err(not_found()),
+        }
+    }
+}
+
+fn unknown_secret() -> Problem {
+    let names: Vec<&str> = CATALOGUE.iter().map(|kind| kind.text).collect();
+    Problem::field("name", &format!("one of {}", names.join(", ")))
+}
+
+impl EntryRoute {
+    /// Paths below `/.edge/` are ours; all others go to the agent.
+    ///
+    /// # Errors
+    /// [`RouteError`] for a path or method of ours that does not exist.
+    pub fn find(method: &str, path: &str) -> Result<Self, RouteError> {
+        match path.strip_prefix("/.edge/") {
+            None => Ok(Self::Proxy),
+            Some("enter") if method == "POST" => Ok(Self::Redeem),
+            Some("enter") => {
+                read(method, Self::Page).map_err(|_| RouteError::Method("GET, HEAD, POST"))
+            }
+            Some("enter.js") => read(method, Self::Script),
+            Some("status") => only(method, "GET", Self::Status),
+            Some(_) => Err(not_found()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asset() -> Asset {
+        Asset::from_bytes([9; 32])
+    }
+
+    #[test]
+    fn every_route_of_the_interface_is_found() {
+        let base = format!("/v1/agents/{}", asset());
+        let id = SnapshotId::from_random([1; 16]);
+        let cases = [
+            ("POST", "/v1/auth/challenge".to_owned(), AppRoute::Challenge),
+            ("POST", "/v1/auth/verify".to_owned(), AppRoute::Verify),
+            ("GET", "/v1/auth/session".to_owned(), AppRoute::Session),
+            ("POST", "/v1/auth/logout".to_owned(), AppRoute::Logout),
+            (
+                "GET",
+                base.clone(),
+                AppRoute::Agent(asset(), AgentRoute::Status),
+            ),
+            (
+                "POST",
+                format!("{base}/start"),
+                AppRoute::Agent(asset(), AgentRoute::Start),
+            ),
+            (
+                "POST",
+                format!("{base}/stop"),
+                AppRoute::Agent(asset(), AgentRoute::Stop),
+            ),
+            (
+                "POST",
+                format!("{base}/restart"),
+                AppRoute::Agent(asset(), AgentRoute::Restart),
+            ),
+            (
+                "GET",
+                format!("{base}/events"),
+                AppRoute::Agent(asset(), AgentRoute::Events),
+            ),
+            (
+                "POST",
+                format!("{base}/open"),
+                AppRoute::Agent(asset(), AgentRoute::Open),
+            ),
+            (
+                "GET",
+                format!("{base}/snapshots"),
+                AppRoute::Agent(asset(), AgentRoute::ListSnapshots),
+            ),
+            (
+                "POST",
+                format!("{base}/snapshots"),
+                AppRoute::Agent(asset(), AgentRoute::TakeSnapshot),
+            ),
+            (
+                "POST",
+                format!("{base}/snapshots/{id}/restore"),
+                AppRoute::Agent(asset(), AgentRoute::RestoreSnapshot(id)),
+            ),
+            (
+                "GET",
+                format!("{base}/secrets"),
+                AppRoute::Agent(asset(), AgentRoute::ListSecrets),
+            ),
+            (
+                "PUT",
+                format!("{base}/secrets/openai"),
+                AppRoute::Agent(asset(), AgentRoute::PutSecret(SecretName::OpenAi)),
+            ),
+            (
+                "DELETE",
+                format!("{base}/secrets/openai"),
+                AppRoute::Agent(asset(), AgentRoute::DeleteSecret(SecretName::OpenAi)),
+            ),
+            ("GET", "/".to_owned(), AppRoute::Console),
+            ("HEAD", "/main.js".to_owned(), AppRoute::Console),
+        ];
+        for (method, path, route) in cases {
+            assert_eq!(AppRoute::find(method, &path), Ok(route), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_ones() {
+        assert_eq!(
+            AppRoute::find("GET", "/v1/auth/challenge"),
+            Err(RouteError::Method("POST"))
+        );
+        assert_eq!(
+            AppRoute::find("POST", "/"),
+            Err(RouteError::Method("GET, HEAD"))
+        );
+        assert_eq!(
+            AppRoute::find("get", "/v1/auth/session"),
+            Err(RouteError::Method("GET"))
+        );
+        assert_eq!(
+            EntryRoute::find("DELETE", "/.edge/enter"),
+            Err(RouteError::Method("GET, HEAD, POST"))
+        );
+    }
+
+    #[test]
+    fn strange_paths_are_refused() {
+        for path in [
+            "/v1",
+            "/v1/",
+            "/v1/auth",
+            "/v1/auth/challenge/",
+            "/v1//auth/challenge",
+            "/hooks/x",
+            "/v1/agents",
+            "/v1/%61uth/session",
+        ] {
+            assert!(AppRoute::find("GET", path).is_err(), "{path}");
+        }
+        let Err(RouteError::Problem(problem)) = AppRoute::find("GET", "/v1/agents/0OIl") else {
+            panic!("accepted")
+        };
+        assert_eq!(problem.field.as_deref(), Some("asset"));
+        assert!(EntryRoute::find("GET", "/.edge/other").is_err());
+        assert_eq!(EntryRoute::find("GET", "/.edge"), Ok(EntryRoute::Proxy));
+        assert_eq!(
+            EntryRoute::find("TRACE", "/anything"),
+            Ok(EntryRoute::Proxy)
+        );
+    }
+}

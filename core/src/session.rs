@@ -1,0 +1,365 @@
+//! Sessions as the browser holds them: an HS256 JWT in a host-only cookie (C05, RFC 7519, RFC 6265bis).
+//!
+//! A token opens one agent on one origin: its subject is the asset, its audience says app or agent origin. That the
+//! session still lives is the Durable Object's to say.
+
+use chrono::{DateTime, Duration, Utc};
+use jwt_compact::alg::{Hs256, Hs256Key, StrongAlg, StrongKey};
+use jwt_compact::{AlgorithmExt, Claims, Header, TimeOptions, UntrustedToken};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Asset, SessionId, Wallet};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// Seven days.
+pub const LIFETIME_SECONDS: i64 = 7 * 24 * 60 * 60;
+/// Longer than any token of ours; what is longer is not looked at.
+const MAX_TOKEN_LENGTH: usize = 1024;
+
+/// The origin a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Audience {
+    App,
+    Agent,
+}
+
+impl Audience {
+    /// The `__Host-` prefix makes browsers insist on `Secure`, no `Domain` and `Path=/`.
+    #[must_use]
+    pub const fn cookie_name(self) -> &'static str {
+        match self {
+            Self::App => "__Host-molt_session",
+            Self::Agent => "__Host-molt_agent",
+        }
+    }
+
+    /// The agent's is `Lax` so that a link to the agent opens it; its requests change nothing without our checks.
+    const fn same_site(self) -> &'static str {
+        match self {
+            Self::App => "Strict",
+            Self::Agent => "Lax",
+        }
+    }
+}
+
+/// What a token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// `sub`: the agent that the session opens.
+    #[serde(rename = "sub")]
+    pub asset: Asset,
+    /// `aud`.
+    #[serde(rename = "aud")]
+    pub audience: Audience,
+    /// `sid`: the row in the domain's object.
+    #[serde(rename = "sid")]
+    pub id: SessionId,
+    /// `wal`: the wallet that signed in.
+    #[serde(rename = "wal")]
+    pub wallet: Wallet,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    #[error("a JWT key must have at least 32 bytes")]
+    Key,
+    #[error("the token is not one of ours, or it is damaged")]
+    Invalid,
+    #[error("the token has expired")]
+    Expired,
+}
+
+/// The signing key and, during a rotation, the one before, which only verifies.
+pub struct SessionKeys {
+    current: StrongKey<Hs256Key>,
+    previous: Option<StrongKey<Hs256Key>>,
+}
+
+fn strong(secret: &Secret) -> Result<StrongKey<Hs256Key>, SessionError> {
+    if secret.expose().len() < 32 {
+        return Err(SessionError::Key);
+    }
+    StrongKey::try_from(Hs256Key::new(secret.expose().as_bytes())).map_err(|_| SessionError::Key)
+}
+
+fn clock(now: Timestamp) -> Result<DateTime<Utc>, SessionError> {
+    DateTime::from_timestamp_millis(now.as_millis()).ok_or(SessionError::Invalid)
+}
+
+impl SessionKeys {
+    /// # Errors
+    /// [`SessionError::Key`] when a key has fewer than 32 bytes.
+    pub fn new(current: &Secret, previous: Option<&Secret>) -> Result<Self, SessionError> {
+        Ok(Self {
+            current: strong(current)?,
+            previous: previous.map(strong).transpose()?,
+        })
+    }
+
+    /// A token for `session` that ends at `expires_at`.
+    ///
+    /// # Errors
+    /// [`SessionError::Invalid`] when a time is out of the calendar's range.
+    pub fn issue(
+        &self,
+        session: Session,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<String, SessionError> {
+        let mut claims = Claims::new(session);
+        claims.issued_at = Some(clock(now)?);
+        claims.expiration = Some(clock(expires_at)?);
+        let header = Header::empty().with_token_type("JWT");
+        StrongAlg(Hs256)
+            .token(&header, &claims, &self.current)
+            .map_err(|_| SessionError::Invalid)
+    }
+
+    /// Checks a token's signature, times and audience; tells the session and its end.
+    ///
+    /// # Errors
+    /// [`SessionError`] saying only whether it expired or is no token of ours.
+    pub fn verify(
+        &self,
+        audience: Audience,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Session, Timestamp), SessionError> {
+        if token.len() > MAX_TOKEN_LENGTH {
+            return Err(SessionError::Invalid);
+        }
+        let untrusted = UntrustedToken::new(token).map_err(|_| SessionError::Invalid)?;
+        let keys = core::iter::once(&self.current).chain(&self.previous);
+        let claims = keys
+            .filter_map(|key| {
+                StrongAlg(Hs256)
+                    .validator::<Session>(key)
+                    .validate(&untrusted)
+                    .ok()
+            })
+            .map(|token| token.claims().clone())
+            .next()
+            .ok_or(SessionError::Invalid)?;
+        let moment = clock(now)?;
+        let options = TimeOptions::new(Duration::zero(), move || moment);
+        let (Some(issued), Some(expires)) = (claims.issued_at, claims.expiration) else {
+            return Err(SessionError::Invalid);
+        };
+        let lifetime = expires.signed_duration_since(issued);
+        if issued > moment
+            || lifetime > Duration::seconds(LIFETIME_SECONDS)
+            || claims.custom.audience != audience
+        {
+            return Err(SessionError::Invalid);
+        }
+        claims
+            .validate_expiration(&options)
+            .map_err(|_| SessionError::Expired)?;
+        Ok((
+            claims.custom,
+            Timestamp::from_millis(expires.timestamp_millis()),
+        ))
+    }
+}
+
+/// `Set-Cookie` value that hands a token to the browser until `expires_at`.
+#[must_use]
+pub fn set_cookie(
+    audience: Audience,
+    token: &str,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> String {
+    let age = expires_at.as_secs().saturating_sub(now.as_secs()).max(0);
+    cookie(audience, token, age)
+}
+
+/// `Set-Cookie` value that takes it back.
+#[must_use]
+pub fn clear_cookie(audience: Audience) -> String {
+    cookie(audience, "", 0)
+}
+
+fn cookie(audience: Audience, value: &str, max_age: i64) -> String {
+    let (name, same_site) = (audience.cookie_name(), audience.same_site());
+    format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; Secure; SameSite={same_site}")
+}
+
+/// The token in a `Cookie` header. Two cookies of the name are refused: one of them is not ours.
+#[must_use]
+pub fn token_from_cookies(audience: Audience, header: &str) -> Option<&str> {
+    let name = audience.cookie_name();
+    let mut tokens = header
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(key, _)| *key == name)
+        .map(|(_, value)| value);
+    let token = tokens.next()?;
+    tokens.next().is_none().then_some(token)
+}
+
+/// A `Cookie` header without our cookies, for the agent behind the proxy; `None` when nothing remains.
+#[must_use]
+pub fn without_our_cookies(header: &str) -> Option<String> {
+    let ours = [Audience::App.cookie_name(), Audience::Agent.cookie_name()];
+    let rest: Vec<&str> = header
+        .split(';')
+        .map(str::trim)
+        .filter(|pair| !pair.is_empty())
+        .filter(|pair| !ours.contains(&pair.split_once('=').map_or(*pair, |(name, _)| name.trim())))
+        .collect();
+    (!rest.is_empty()).then(|| rest.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_768_478_460_000);
+
+    fn keys(current: &str, previous: Option<&str>) -> SessionKeys {
+        let secret = |text: &str| Secret::new(text.to_owned());
+        SessionKeys::new(&secret(current), previous.map(secret).as_ref()).unwrap()
+    }
+
+    fn session(audience: Audience) -> Session {
+        Session {
+            asset: Asset::from_bytes([1; 32]),
+            audience,
+            id: SessionId::from_random([2; 16]),
+            wallet: Wallet::from_bytes([3; 32]),
+        }
+    }
+
+    fn after(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(NOW.as_millis() + seconds * 1000)
+    }
+
+    const A: &str = "0123456789abcdef0123456789abcdef";
+    const B: &str = "fedcba9876543210fedcba9876543210";
+
+    #[test]
+    fn c05_a_token_lives_seven_days() {
+        let token = keys(A, None)
+            .issue(session(Audience::App), NOW, after(LIFETIME_SECONDS))
+            .unwrap();
+        let verify = |at| keys(A, None).verify(Audience::App, &token, at);
+        assert_eq!(
+            verify(NOW).unwrap(),
+            (session(Audience::App), after(LIFETIME_SECONDS))
+        );
+        assert!(verify(after(LIFETIME_SECONDS - 1)).is_ok());
+        assert_eq!(
+            verify(after(LIFETIME_SECONDS + 1)),
+            Err(SessionError::Expired)
+        );
+        assert_eq!(verify(after(-10)), Err(SessionError::Invalid));
+    }
+
+    #[test]
+    fn c05_the_previous_key_verifies_and_a_stranger_key_does_not() {
+        let token = keys(A, None)
+            .issue(session(Audience::App), NOW, after(60))
+            .unwrap();
+        assert!(keys(B, Some(A)).verify(Audience::App, &token, NOW).is_ok());
+        assert_eq!(
+            keys(B, None).verify(Audience::App, &token, NOW),
+            Err(SessionError::Invalid)
+        );
+    }
+
+    #[test]
+    fn c05_a_short_key_is_refused() {
+        assert!(SessionKeys::new(&Secret::new("short".to_owned()), None).is_err());
+        assert!(SessionKeys::new(&Secret::new(String::new()), None).is_err());
+        assert!(
+            SessionKeys::new(
+                &Secret::new(A.to_owned()),
+                Some(&Secret::new("x".to_owned()))
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn c06_a_token_opens_only_its_audience() {
+        let token = keys(A, None)
+            .issue(session(Audience::Agent), NOW, after(60))
+            .unwrap();
+        assert_eq!(
+            keys(A, None).verify(Audience::App, &token, NOW),
+            Err(SessionError::Invalid)
+        );
+    }
+
+    #[test]
+    fn tokens_that_were_changed_or_made_otherwise_are_refused() {
+        let token = keys(A, None)
+            .issue(session(Audience::App), NOW, after(60))
+            .unwrap();
+        let parts: Vec<&str> = token.split('.').collect();
+        let none_header = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
+        let hs512_header = "eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9";
+        let bad = [
+            String::new(),
+            "a.b.c".to_owned(),
+            format!("{none_header}.{}.", parts[1]),
+            format!("{none_header}.{}.{}", parts[1], parts[2]),
+            format!("{hs512_header}.{}.{}", parts[1], parts[2]),
+            format!("{}.{}", parts[0], parts[1]),
+            format!("{token}A"),
+            token[..token.len() - 2].to_owned(),
+            "x".repeat(5000),
+        ];
+        for text in bad {
+            assert_eq!(
+                keys(A, None).verify(Audience::App, &text, NOW),
+                Err(SessionError::Invalid),
+                "{text}"
+            );
+        }
+        let endless = keys(A, None)
+            .issue(session(Audience::App), NOW, after(LIFETIME_SECONDS * 2))
+            .unwrap();
+        assert_eq!(
+            keys(A, None).verify(Audience::App, &endless, NOW),
+            Err(SessionError::Invalid)
+        );
+    }
+
+    #[test]
+    fn cookies_are_host_only_and_read_back() {
+        let set = set_cookie(Audience::App, "tok", NOW, after(60));
+        assert_eq!(
+            set,
+            "__Host-molt_session=tok; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Strict"
+        );
+        assert!(!set.contains("Domain"));
+        let name = Audience::App.cookie_name();
+        assert_eq!(
+            token_from_cookies(Audience::App, &format!("a=b; {name}=tok; c=d")),
+            Some("tok")
+        );
+        assert_eq!(
+            token_from_cookies(Audience::App, &format!("x{name}=tok")),
+            None
+        );
+        assert_eq!(
+            token_from_cookies(Audience::App, &format!("{name}=one; {name}=two")),
+            None
+        );
+        assert_eq!(
+            token_from_cookies(Audience::Agent, &format!("{name}=tok")),
+            None
+        );
+    }
+
+    #[test]
+    fn c17_our_cookies_do_not_reach_the_agent() {
+        let header = "a=b; __Host-molt_agent=t; __Host-molt_session=s; c=d";
+        assert_eq!(without_our_cookies(header).as_deref(), Some("a=b; c=d"));
+        assert_eq!(without_our_cookies("__Host-molt_agent=t"), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! Who owns what, by name: the only place where names of objects, R2 keys and KV keys are made.
+//!
+//! A key type can be made only from parsed identifiers, so no text from outside reaches a name (C16).
+
+use core::fmt;
+
+use crate::ids::{Asset, Nonce, SnapshotId, Wallet};
+
+/// The pair that all data and all secrets belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tenant {
+    pub asset: Asset,
+    pub owner: Wallet,
+}
+
+impl Tenant {
+    /// Prefix of everything of this tenant in R2; ends with `/`, so one tenant's is never a prefix of another's.
+    #[must_use]
+    pub fn prefix(&self) -> TenantPrefix {
+        TenantPrefix(format!("tenants/{}/{}/", self.asset, self.owner))
+    }
+}
+
+/// `tenants/<asset>/<owner>/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantPrefix(String);
+
+impl TenantPrefix {
+    /// Key of a snapshot's archive.
+    #[must_use]
+    pub fn snapshot(&self, id: SnapshotId) -> R2Key {
+        R2Key(format!("{}snapshots/{id}", self.0))
+    }
+}
+
+impl fmt::Display for TenantPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A key in R2 below a tenant's prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct R2Key(String);
+
+impl R2Key {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Name of a domain's Durable Object.
+#[must_use]
+pub fn object_name(asset: Asset) -> String {
+    asset.to_string()
+}
+
+/// KV key of a challenge.
+#[must_use]
+pub fn challenge_key(nonce: &Nonce) -> String {
+    format!("challenge:{nonce}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c16_keys_lie_under_the_tenants_prefix() {
+        let tenant = Tenant {
+            asset: Asset::from_bytes([1; 32]),
+            owner: Wallet::from_bytes([2; 32]),
+        };
+        let other = Tenant {
+            owner: Wallet::from_bytes([3; 32]),
+            ..tenant
+        };
+        let key = tenant.prefix().snapshot(SnapshotId::from_random([7; 16]));
+        assert!(key.as_str().starts_with(&tenant.prefix().to_string()));
+        assert!(!key.as_str().starts_with(&other.prefix().to_string()));
+        assert!(tenant.prefix().to_string().ends_with('/'));
+        assert_eq!(key.as_str().matches('/').count(), 4);
+    }
+}

@@ -1,0 +1,44 @@
+//! One-time entry to an agent's origin: a random ticket that the browser carries there, kept only as its hash.
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
+use crate::time::Seconds;
+
+/// How long a ticket may be redeemed.
+pub const LIFETIME: Seconds = Seconds::new(30);
+const LENGTH: usize = 64;
+
+/// A fresh ticket from random bytes, as the browser gets it.
+#[must_use]
+pub fn text(random: [u8; 32]) -> String {
+    HEXLOWER.encode(&random)
+}
+
+/// What is kept of a ticket; `None` for text that is no ticket.
+///
+/// A look-up by the hash tells by its time nothing of the ticket.
+#[must_use]
+pub fn hash(ticket: &str) -> Option<String> {
+    let fits = ticket.len() == LENGTH
+        && ticket
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    fits.then(|| HEXLOWER.encode(&Sha256::digest(ticket.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c17_a_ticket_is_kept_as_its_hash() {
+        let ticket = text([7; 32]);
+        let kept = hash(&ticket).unwrap();
+        assert_ne!(kept, ticket);
+        assert_ne!(hash(&text([8; 32])), Some(kept));
+        for bad in ["", "abc", &ticket.to_uppercase(), &format!("{ticket}0")] {
+            assert_eq!(hash(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+// Everything that a local run consists of, in one Node process plus wrangler: the Solana RPC, the echo model, the host of
+// the stand-in containers, and the Worker itself. Used by `npm run dev` and by the black-box tests.
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { devConfig } from "./config.ts";
+import { type EchoModel, startEchoModel } from "./echo-model/server.ts";
+import { type SandboxHost, startSandboxHost } from "./sandbox/host.ts";
+import { newSecrets, type Secrets, writeSecrets } from "./secrets.ts";
+import { devAccounts } from "./solana/accounts.ts";
+import { type SolanaRpc, startSolanaRpc } from "./solana/rpc.ts";
+import { Wrangler } from "./wrangler.ts";
+
+export interface StackOptions {
+  /** Everything the run keeps lies below this directory. */
+  stateDir: string;
+  /** A free one where none is given. */
+  port?: number;
+  wranglerArgs?: readonly string[];
+  /** Over those of the run; an empty text is a value too. */
+  vars?: Readonly<Record<string, string>>;
+  /** Over random ones; undefined takes one away. */
+  secrets?: Readonly<Record<string, string | undefined>>;
+  /** By default the development console. */
+  consoleDir?: string;
+  onLog?: (line: string) => void;
+}
+
+export interface Stack {
+  readonly appOrigin: string;
+  /** Suffix of the agents' hosts, with the port. */
+  readonly agentDomain: string;
+  readonly rpc: SolanaRpc;
+  readonly echo: EchoModel;
+  readonly sandbox: SandboxHost;
+  /** What wrangler and the Worker have printed so far. */
+  readonly logs: readonly string[];
+  stop(): Promise<void>;
+}
+
+export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const LOOPBACK = "127.0.0.1";
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const stateDir = resolve(options.stateDir);
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const port = await usablePort(options.port ?? 0);
+  const closing: (() => Promise<void>)[] = [];
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopped ??= closeAll(closing);
+    return stopped;
+  };
+  closing.push(onSignals(stop));
+
+  try {
+    const rpc = await startSolanaRpc();
+    closing.push(() => rpc.close());
+    const echo = await startEchoModel();
+    closing.push(() => echo.close());
+    const token = randomBytes(32).toString("base64url");
+    const sandbox = await startSandboxHost({
+      dir: join(stateDir, "sandboxes"),
+      agentDir: join(ROOT, "container"),
+      token,
+    });
+    closing.push(() => sandbox.close());
+
+    const agentDomain = `localhost:${port}`;
+    const appOrigin = `http://${agentDomain}`;
+    const config = join(stateDir, "wrangler.json");
+    const { collection } = await devAccounts();
+    const vars = {
+      APP_ORIGINS: appOrigin,
+      AGENT_DOMAIN: agentDomain,
+      SOLANA_RPC_URLS: `${rpc.endpoint("/a")},${rpc.endpoint("/b")}`,
+      SOLANA_CLUSTER: "localnet",
+      MOLT_COLLECTION: collection,
+      OPENAI_BASE_URL: `${echo.url}/v1`,
+      SANDBOX_HOST_URL: sandbox.url,
+      ...options.vars,
+    };
+    const consoleDir = options.consoleDir ?? ".cache/dev/console";
+    const generated = devConfig({ root: ROOT, entry: "dev/entry.ts", consoleDir, vars });
+    writeFileSync(config, `${JSON.stringify(generated, null, 2)}\n`, { mode: 0o600 });
+    chmodSync(config, 0o600);
+    // Wrangler reads the secrets beside the configuration: they appear on no command line and in no environment.
+    writeSecrets(
+      join(stateDir, ".dev.vars"),
+      withSecrets({ ...newSecrets(), SANDBOX_HOST_TOKEN: token }, options.secrets),
+    );
+
+    const logs: string[] = [];
+    const wrangler = new Wrangler({
+      root: ROOT,
+      config,
+      storage: join(stateDir, "storage"),
+      port,
+      args: options.wranglerArgs ?? [],
+      onLine(line) {
+        logs.push(line);
+        options.onLog?.(line);
+      },
+    });
+    closing.push(() => wrangler.stop());
+    await wrangler.ready(`http://${LOOPBACK}:${port}/healthz`);
+    return { appOrigin, agentDomain, rpc, echo, sandbox, logs, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function withSecrets(base: Secrets, over: StackOptions["secrets"] = {}): Secrets {
+  const all = Object.entries({ ...base, ...over });
+  return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** Last opened, first closed; one that fails keeps none of the others open. */
+async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const close of closing.splice(0).reverse()) {
+    await close().catch((error: unknown) => errors.push(error));
+  }
+  if (errors.length > 0) throw new AggregateError(errors, "not everything could be stopped");
+}
+
+/** Ends the process in order on the signals that ask for it. Returns what takes the handlers away again. */
+function onSignals(stop: () => Promise<void>): () => Promise<void> {
+  const handlers = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal, index) => {
+    const code = 128 + ([2, 15, 1][index] ?? 0);
+    const end = (): never => process.exit(code);
+    let asked = false;
+    const handler = (): void => {
+      // Asked twice, it does not wait any longer: leaving kills what is still there.
+      if (asked) end();
+      asked = true;
+      stop().then(end, end);
+    };
+    process.on(signal, handler);
+    return { signal, handler };
+  });
+  return async () => {
+    for (const { signal, handler } of handlers) process.removeListener(signal, handler);
+  };
+}
+
+/** The port itself, or a free one for 0; a clear word when something already listens there. */
+export async function usablePort(wanted: number): Promise<number> {
+  const server = createServer();
+  return new Promise((done, fail) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const busy = error.code === "EADDRINUSE";
+      fail(busy ? new Error(`port ${wanted} is in use: end what listens there, or choose another with --port`) : error);
+    });
+    server.listen(wanted, LOOPBACK, () => {
+      const address = server.address();
+      const port = typeof address === "object" && address ? address.port : wanted;
+      server.close(() => done(port));
+    });
+  });
+}

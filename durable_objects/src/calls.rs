@@ -1,0 +1,282 @@
+//! What the Worker calls: login, ticket, and everything that an owner asks of the agent.
+
+use core::time::Duration;
+
+use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::ids::{Asset, SessionId, SnapshotId};
+use multiclaw_core::lifecycle::{Life, Phase, State, Wish};
+use multiclaw_core::messages::{
+    Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SecretList, SessionView,
+    SnapshotList,
+};
+use multiclaw_core::secrets::{CATALOGUE, parse_value};
+use multiclaw_core::snapshot::Snapshot;
+use multiclaw_core::tenancy::Tenant;
+use multiclaw_core::ticket;
+use worker::{Delay, Response};
+
+use crate::Agent;
+use crate::port::{Outcome, now, random};
+use crate::reply::{empty, json};
+use crate::settings;
+use crate::store::{Domain, SessionRow};
+use crate::watch::Care;
+
+/// How long a request for a snapshot waits for it; taking it goes on regardless.
+const SNAPSHOT_WAIT: u32 = 300;
+const POLL: Duration = Duration::from_millis(250);
+
+impl Agent {
+    pub(crate) async fn call(&self, envelope: Envelope) -> Outcome<Response> {
+        match envelope.call {
+            Call::Login(login) => self.log_in(envelope.asset, login).await,
+            Call::Redeem { ticket } => self.redeem(envelope.asset, &ticket).await,
+            Call::Owner(caller, call) if caller.asset == envelope.asset => {
+                self.owner_call(caller, call).await
+            }
+            Call::Owner(..) => Err(Problem::not_yours().into()),
+        }
+    }
+
+    async fn log_in(&self, asset: Asset, login: Login) -> Outcome<Response> {
+        match self.store.domain()? {
+            None => self
+                .store
+                .save_domain(asset, login.owner, &login.domain, now())?,
+            // The Worker read another owner than the one known here. Two logins may race around a transfer: what is
+            // read here, later, decides.
+            Some(domain) if domain.owner != login.owner => {
+                if self.read_owner(asset).await?.owner != login.owner {
+                    return Err(Problem::not_yours().into());
+                }
+            }
+            Some(_) => self
+                .store
+                .save_domain(asset, login.owner, &login.domain, now())?,
+        }
+        let id = SessionId::from_random(random()?);
+        let expires_at = self.store.log_in(&login, id, now())?.ok_or_else(|| {
+            Problem::new(
+                Code::ChallengeInvalid,
+                "This challenge was used before. Ask for a new one and sign it.",
+            )
+        })?;
+        json(
+            200,
+            &NewSession {
+                id,
+                wallet: login.owner,
+                domain: login.domain,
+                expires_at,
+            },
+        )
+    }
+
+    async fn redeem(&self, asset: Asset, text: &str) -> Outcome<Response> {
+        let spent = || {
+            Problem::new(
+                Code::Unauthenticated,
+                "This entry was used or is older than 30 s. Open the agent from the console again.",
+            )
+        };
+        let hash = ticket::hash(text).ok_or_else(spent)?;
+        let id = self.store.spend_ticket(&hash, now())?.ok_or_else(spent)?;
+        let wallet = self
+            .store
+            .session(id, now())?
+            .ok_or_else(Problem::sign_in)?
+            .wallet;
+        let (session, domain) = self
+            .admit(
+                Caller {
+                    asset,
+                    session: id,
+                    wallet,
+                },
+                Care::Bounded,
+            )
+            .await?;
+        json(
+            200,
+            &NewSession {
+                id,
+                wallet,
+                domain: domain.name,
+                expires_at: session.expires_at(),
+            },
+        )
+    }
+
+    async fn owner_call(&self, caller: Caller, call: OwnerCall) -> Outcome<Response> {
+        let (session, domain) = self.admit(caller, care_of(&call)).await?;
+        let tenant = Tenant {
+            asset: domain.asset,
+            owner: domain.owner,
+        };
+        match call {
+            OwnerCall::Session => json(200, &session_view(&session, domain)),
+            OwnerCall::Logout => {
+                self.store.end_session(caller.session)?;
+                Ok(empty())
+            }
+            OwnerCall::Status => self.answer_status(200),
+            OwnerCall::Start => self.ask(Wish::Run).await,
+            OwnerCall::Stop => self.ask(Wish::Stop).await,
+            OwnerCall::Restart => self.ask(Wish::Restart).await,
+            OwnerCall::Events => {
+                let status = self.status(&self.life()?)?.ok_or_else(Problem::sign_in)?;
+                self.listeners.listen(&status)
+            }
+            OwnerCall::Open => self.open(caller, &domain),
+            OwnerCall::ListSnapshots => json(
+                200,
+                &SnapshotList {
+                    snapshots: self.store.snapshots(domain.owner)?,
+                },
+            ),
+            OwnerCall::TakeSnapshot => json(201, &self.ask_snapshot(&domain).await?),
+            OwnerCall::RestoreSnapshot { id } => self.ask_restore(&domain, id).await,
+            OwnerCall::ListSecrets => {
+                let secrets: Outcome<_> = CATALOGUE
+                    .iter()
+                    .map(|kind| self.secret_status(&tenant, kind))
+                    .collect();
+                json(200, &SecretList { secrets: secrets? })
+            }
+            OwnerCall::PutSecret { name, value } => {
+                json(200, &self.put_secret(&tenant, name, &parse_value(value)?)?)
+            }
+            OwnerCall::DeleteSecret { name } => json(200, &self.delete_secret(&tenant, name)?),
+        }
+    }
+
+    fn answer_status(&self, code: u16) -> Outcome<Response> {
+        json(
+            code,
+            &self.status(&self.life()?)?.ok_or_else(Problem::sign_in)?,
+        )
+    }
+
+    /// Records a wish and lets the alarm do it.
+    async fn ask(&self, wish: Wish) -> Outcome<Response> {
+        let mut life = self.life()?;
+        life.ask(wish, now());
+        self.begin(&mut life)?;
+        self.wake_at(now()).await?;
+        self.answer_status(202)
+    }
+
+    /// Shows a start as begun from the moment that it was asked for.
+    pub(crate) fn begin(&self, life: &mut Life) -> Outcome<()> {
+        let resting =
+            matches!(life.state, State::Asleep | State::Failed) && !self.container()?.running();
+        if life.wish == Wish::Run && resting {
+            life.trouble = None;
+            life.enter(State::Starting, Some(Phase::Allocate), now());
+        }
+        self.save_life(life)
+    }
+
+    /// The ticket goes in the fragment, which no server and no log gets.
+    fn open(&self, caller: Caller, domain: &Domain) -> Outcome<Response> {
+        let text = ticket::text(random()?);
+        let hash =
+            ticket::hash(&text).ok_or_else(|| Failure::internal("a fresh ticket is no ticket"))?;
+        self.store.add_ticket(
+            &hash,
+            caller.session,
+            now(),
+            now().saturating_add(ticket::LIFETIME),
+        )?;
+        let origin = settings::hosts(&self.env)?.agent_origin(domain.asset);
+        json(
+            200,
+            &OpenView {
+                url: format!("{origin}/.edge/enter#{text}"),
+            },
+        )
+    }
+
+    async fn ask_snapshot(&self, domain: &Domain) -> Outcome<Snapshot> {
+        let mut life = self.life()?;
+        if life.state != State::Running || life.wish != Wish::Run {
+            return Err(Problem::new(
+                Code::WrongState,
+                "A snapshot can be taken while the agent runs. Start it first.",
+            )
+            .into());
+        }
+        let id = match life.snapshot {
+            Some(id) => id,
+            None => SnapshotId::from_random(random()?),
+        };
+        life.snapshot = Some(id);
+        life.last_active = now();
+        self.save_life(&life)?;
+        self.wake_at(now()).await?;
+        let deadline = now().saturating_add(multiclaw_core::time::Seconds::new(SNAPSHOT_WAIT));
+        while now() < deadline {
+            Delay::from(POLL).await;
+            if let Some(taken) = self
+                .store
+                .snapshots(domain.owner)?
+                .into_iter()
+                .find(|snapshot| snapshot.id == id)
+            {
+                return Ok(taken);
+            }
+            if self.life()?.snapshot != Some(id) {
+                break;
+            }
+        }
+        Err(Failure::new(
+            Code::StorageUnavailable,
+            "The snapshot could not be taken. The agent goes on; try again.",
+            "snapshot on demand failed",
+        ))
+    }
+
+    async fn ask_restore(&self, domain: &Domain, id: SnapshotId) -> Outcome<Response> {
+        if !self
+            .store
+            .snapshots(domain.owner)?
+            .iter()
+            .any(|snapshot| snapshot.id == id)
+        {
+            return Err(Problem::new(Code::NotFound, "There is no such snapshot.").into());
+        }
+        let mut life = self.life()?;
+        life.restore = Some(id);
+        self.store.save_life(&life)?;
+        self.ask(Wish::Restart).await
+    }
+}
+
+fn session_view(session: &SessionRow, domain: Domain) -> SessionView {
+    SessionView {
+        asset: domain.asset,
+        wallet: session.wallet,
+        domain: domain.name,
+        expires_at: session.expires_at(),
+    }
+}
+
+/// What touches secrets, snapshots or a start is checked on the chain afresh.
+const fn care_of(call: &OwnerCall) -> Care {
+    match call {
+        OwnerCall::Session
+        | OwnerCall::Logout
+        | OwnerCall::Status
+        | OwnerCall::Stop
+        | OwnerCall::Events
+        | OwnerCall::Open => Care::Bounded,
+        OwnerCall::Start
+        | OwnerCall::Restart
+        | OwnerCall::ListSnapshots
+        | OwnerCall::TakeSnapshot
+        | OwnerCall::RestoreSnapshot { .. }
+        | OwnerCall::ListSecrets
+        | OwnerCall::PutSecret { .. }
+        | OwnerCall::DeleteSecret { .. } => Care::Fresh,
+    }
+}

@@ -1,0 +1,210 @@
+//! The parts of `ctx.container` that the `worker` crate lacks or gets wrong: start with an environment, and `exec`.
+//!
+//! Source: workerd `api/container.h` and developers.cloudflare.com/durable-objects/api/container.
+
+use core::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::try_join3;
+use js_sys::futures::JsFuture;
+use js_sys::{Array, Object, Promise, Reflect};
+use multiclaw_core::error::Failure;
+use wasm_bindgen::prelude::*;
+use worker::web_sys::{ReadableStream, Response as JsResponse};
+use worker::{ByteStream, Fetcher, State};
+
+use crate::port::{Outcome, Tried as _, within};
+
+/// What a command may print and still be listened to.
+const MAX_OUTPUT: usize = 64 * 1024;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = Object)]
+    type JsContainer;
+    #[wasm_bindgen(method, getter)]
+    fn running(this: &JsContainer) -> bool;
+    #[wasm_bindgen(method, catch)]
+    fn start(this: &JsContainer, options: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn destroy(this: &JsContainer) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn exec(this: &JsContainer, command: &Array, options: &JsValue) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = getTcpPort)]
+    fn get_tcp_port(this: &JsContainer, port: u16) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(extends = Object)]
+    type JsProcess;
+    #[wasm_bindgen(method, getter)]
+    fn stdout(this: &JsProcess) -> Option<ReadableStream>;
+    #[wasm_bindgen(method, getter)]
+    fn stderr(this: &JsProcess) -> Option<ReadableStream>;
+    #[wasm_bindgen(method, getter, js_name = exitCode)]
+    fn exit_code(this: &JsProcess) -> Promise;
+    #[wasm_bindgen(method, catch)]
+    fn kill(this: &JsProcess) -> Result<JsValue, JsValue>;
+}
+
+/// What a command reads.
+pub enum Stdin {
+    Nothing,
+    Text(String),
+    Stream(ReadableStream),
+}
+
+/// The domain's container.
+pub struct Container(JsContainer);
+
+/// A command under way. Dropping it while its output is still read can cut the output short without an error: keep it
+/// until [`Process::finish`].
+pub struct Process(JsProcess);
+
+impl Container {
+    /// # Errors
+    /// When the object has no container (the binding's class has none configured).
+    pub fn of(state: &State) -> Outcome<Self> {
+        let container = state.container().ok_or_else(|| {
+            Failure::misconfigured(
+                "the class Agent has no container: see [[containers]] in wrangler.toml",
+            )
+        })?;
+        Ok(Self(JsValue::from(container).unchecked_into()))
+    }
+
+    pub fn running(&self) -> bool {
+        self.0.running()
+    }
+
+    /// Starts it; that it listens is another matter.
+    pub fn start(&self, entrypoint: &[&str]) -> Outcome<()> {
+        let options = Object::new();
+        set(&options, "entrypoint", &strings(entrypoint))?;
+        set(&options, "enableInternet", &JsValue::TRUE)?;
+        self.0.start(&options).tried("container start")
+    }
+
+    /// Ends it and all it holds. Nothing happens when it does not run.
+    pub async fn destroy(&self) -> Outcome<()> {
+        if !self.running() {
+            return Ok(());
+        }
+        let promise = self.0.destroy().tried("container destroy")?;
+        within(Duration::from_secs(30), "container destroy", async {
+            JsFuture::from(promise)
+                .await
+                .tried("container destroy")
+                .map(drop)
+        })
+        .await
+    }
+
+    /// A way to reach a port inside.
+    pub fn port(&self, port: u16) -> Outcome<Fetcher> {
+        let fetcher = self.0.get_tcp_port(port).tried("container port")?;
+        Ok(fetcher.unchecked_into())
+    }
+
+    /// Starts a command as the agent's user.
+    pub async fn exec(&self, command: &[&str], stdin: Stdin) -> Outcome<Process> {
+        let options = Object::new();
+        set(&options, "user", &"agent".into())?;
+        set(&options, "stdout", &"pipe".into())?;
+        set(&options, "stderr", &"pipe".into())?;
+        match stdin {
+            Stdin::Nothing => {}
+            Stdin::Stream(stream) => set(&options, "stdin", &stream)?,
+            Stdin::Text(text) => {
+                let body = JsResponse::new_with_opt_str(Some(&text))
+                    .tried("standard input")?
+                    .body();
+                set(&options, "stdin", &body.into())?;
+            }
+        }
+        let promise = self
+            .0
+            .exec(&strings(command), &options)
+            .tried("container exec")?;
+        let process = within(Duration::from_secs(30), "container exec", async {
+            JsFuture::from(promise).await.tried("container exec")
+        })
+        .await?;
+        Ok(Process(process.unchecked_into()))
+    }
+
+    /// Runs a command to its end and gives what it printed; a failure's context is the reason it printed.
+    pub async fn run(&self, command: &[&str], stdin: Stdin, limit: Duration) -> Outcome<String> {
+        let process = self.exec(command, stdin).await?;
+        let name = command.get(1).copied().unwrap_or_default();
+        let done = within(limit, name, process.output()).await;
+        if done.is_err() {
+            process.kill();
+        }
+        let (code, stdout, stderr) = done?;
+        if code == 0 {
+            return Ok(stdout);
+        }
+        let reason: String = stderr
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(300)
+            .collect();
+        Err(Failure::internal(format!(
+            "`{name}` in the container ended with {code}: {reason}"
+        )))
+    }
+}
+
+impl Process {
+    /// What it prints, as the runtime's stream.
+    pub fn take_stdout(&self) -> Outcome<ReadableStream> {
+        self.0
+            .stdout()
+            .ok_or_else(|| Failure::internal("the command has no standard output"))
+    }
+
+    /// Its exit code, once it has ended.
+    pub async fn finish(&self) -> Outcome<i32> {
+        let code = JsFuture::from(self.0.exit_code())
+            .await
+            .tried("exit code")?;
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "`as` saturates; codes are 0 to 255"
+        )]
+        Ok(code.as_f64().map_or(-1, |code| code as i32))
+    }
+
+    pub fn kill(&self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+    }
+
+    async fn output(&self) -> Outcome<(i32, String, String)> {
+        try_join3(self.finish(), read(self.0.stdout()), read(self.0.stderr())).await
+    }
+}
+
+async fn read(stream: Option<ReadableStream>) -> Outcome<String> {
+    let Some(stream) = stream else {
+        return Ok(String::new());
+    };
+    let mut stream = ByteStream::from(stream);
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        bytes.extend_from_slice(&chunk.tried("command output")?);
+        if bytes.len() > MAX_OUTPUT {
+            return Err(Failure::internal("the command printed more than it may"));
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn set(object: &Object, name: &str, value: &JsValue) -> Outcome<()> {
+    Reflect::set(object, &name.into(), value)
+        .tried("container options")
+        .map(drop)
+}
+
+fn strings(parts: &[&str]) -> Array {
+    parts.iter().map(|part| JsValue::from_str(part)).collect()
+}

@@ -1,0 +1,60 @@
+//! Server-sent events of status changes: one bounded channel per listener, dropped when the listener is gone or slow.
+
+use core::cell::RefCell;
+
+use futures_channel::mpsc::{Sender, channel};
+use multiclaw_core::messages::StatusView;
+use worker::Response;
+
+use crate::port::{Outcome, Tried as _};
+
+/// Events a listener may be behind.
+const BACKLOG: usize = 64;
+/// Streams of one agent that may be open at once.
+const MAX_LISTENERS: usize = 32;
+
+#[derive(Default)]
+pub struct Listeners(RefCell<Vec<Sender<worker::Result<Vec<u8>>>>>);
+
+fn event(status: &StatusView) -> Vec<u8> {
+    let json = serde_json::to_string(status).unwrap_or_default();
+    format!("event: status\ndata: {json}\n\n").into_bytes()
+}
+
+impl Listeners {
+    /// A stream that starts with the status as it is. The oldest stream ends when there are too many.
+    pub fn listen(&self, status: &StatusView) -> Outcome<Response> {
+        let (mut sender, receiver) = channel(BACKLOG);
+        // The channel is new and empty: there is room.
+        let _ = sender.try_send(Ok(event(status)));
+        let mut listeners = self.0.borrow_mut();
+        listeners.retain(|listener| !listener.is_closed());
+        if listeners.len() >= MAX_LISTENERS {
+            listeners.drain(..1);
+        }
+        listeners.push(sender);
+        let response = Response::from_stream(receiver).tried("event stream")?;
+        response
+            .headers()
+            .set("content-type", "text/event-stream")
+            .tried("event stream")?;
+        response
+            .headers()
+            .set("cache-control", "no-store")
+            .tried("event stream")?;
+        Ok(response)
+    }
+
+    /// Tells everybody.
+    pub fn tell(&self, status: &StatusView) {
+        let event = event(status);
+        self.0
+            .borrow_mut()
+            .retain_mut(|listener| listener.try_send(Ok(event.clone())).is_ok());
+    }
+
+    /// Ends every stream: its listeners may no longer be entitled to it.
+    pub fn end_all(&self) {
+        self.0.borrow_mut().clear();
+    }
+}

@@ -1,0 +1,144 @@
+//! What every start writes fresh into the container: configuration and secrets, by standard input (C13), and how the
+//! owner's own secrets are kept, sealed (C10).
+
+use core::time::Duration;
+
+use data_encoding::{BASE64, HEXLOWER};
+use multiclaw_core::error::Failure;
+use multiclaw_core::openclaw::{Provider, config};
+use multiclaw_core::sealing::Salt;
+use multiclaw_core::secret::Secret;
+use multiclaw_core::secrets::{CATALOGUE, SecretKind, SecretName, SecretStatus, Source, resolve};
+use multiclaw_core::tenancy::Tenant;
+use serde_json::{Map, Value, json};
+
+use crate::Agent;
+use crate::container::{Container, Stdin};
+use crate::port::{Outcome, now, random};
+use crate::settings;
+use crate::store::Domain;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+impl Agent {
+    /// Writes configuration and secrets, and lets the agent go.
+    pub(crate) async fn inject(&self, container: &Container, domain: &Domain) -> Outcome<()> {
+        let tenant = Tenant {
+            asset: domain.asset,
+            owner: domain.owner,
+        };
+        let origin = settings::hosts(&self.env)?.agent_origin(domain.asset);
+        let mut providers = Vec::new();
+        let mut secrets = Map::new();
+        for kind in &CATALOGUE {
+            let (_, value) = resolve(
+                self.open_secret(&tenant, kind.name)?,
+                settings::platform_value(&self.env, kind),
+            );
+            if let Some(value) = value {
+                providers.push(Provider {
+                    kind,
+                    base_url: settings::base_url(&self.env, kind),
+                });
+                secrets.insert(
+                    kind.text.to_owned(),
+                    Value::String(value.expose().to_owned()),
+                );
+            }
+        }
+        let input =
+            json!({ "config": config(domain.owner, &origin, &providers), "secrets": secrets });
+        container
+            .run(
+                &["/opt/agent/agent", "inject"],
+                Stdin::Text(input.to_string()),
+                LIMIT,
+            )
+            .await
+            .map(drop)
+    }
+
+    fn open_secret(&self, tenant: &Tenant, name: SecretName) -> Outcome<Option<Secret>> {
+        let Some(row) = self.store.secret(tenant.owner, name)? else {
+            return Ok(None);
+        };
+        let salt = self
+            .salt(tenant)?
+            .ok_or_else(|| Failure::internal("the tenant has secrets but no salt"))?;
+        let blob = BASE64
+            .decode(row.sealed.as_bytes())
+            .map_err(|_| Failure::internal("a sealed secret is no base64"))?;
+        let key = settings::sealing_key(&self.env)?;
+        let value = key
+            .open(tenant, &salt, name.as_str(), &blob)
+            .map_err(|error| Failure::internal(format!("secret {}: {error}", name.as_str())))?;
+        Ok(Some(value))
+    }
+
+    fn salt(&self, tenant: &Tenant) -> Outcome<Option<Salt>> {
+        let Some(text) = self.store.salt(tenant.owner)? else {
+            return Ok(None);
+        };
+        let bytes = HEXLOWER
+            .decode(text.as_bytes())
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok());
+        bytes
+            .map(Some)
+            .ok_or_else(|| Failure::internal("the tenant's salt is malformed"))
+    }
+
+    pub(crate) fn put_secret(
+        &self,
+        tenant: &Tenant,
+        name: SecretName,
+        value: &Secret,
+    ) -> Outcome<SecretStatus> {
+        let key = settings::sealing_key(&self.env)?;
+        let salt = match self.salt(tenant)? {
+            Some(salt) => salt,
+            None => {
+                let salt: Salt = random()?;
+                self.store
+                    .save_salt(tenant.owner, &HEXLOWER.encode(&salt))?;
+                salt
+            }
+        };
+        let blob = key
+            .seal(tenant, &salt, name.as_str(), value, random()?)
+            .map_err(|error| Failure::internal(format!("secret {}: {error}", name.as_str())))?;
+        self.store.save_secret(
+            tenant.owner,
+            name,
+            &BASE64.encode(&blob),
+            value.redacted().as_str(),
+            now(),
+        )?;
+        self.secret_status(tenant, name.kind())
+    }
+
+    pub(crate) fn delete_secret(&self, tenant: &Tenant, name: SecretName) -> Outcome<SecretStatus> {
+        self.store.delete_secret(tenant.owner, name)?;
+        self.secret_status(tenant, name.kind())
+    }
+
+    /// What the owner may see of a secret.
+    pub(crate) fn secret_status(
+        &self,
+        tenant: &Tenant,
+        kind: &SecretKind,
+    ) -> Outcome<SecretStatus> {
+        let own = self.store.secret(tenant.owner, kind.name)?;
+        let source = match &own {
+            Some(_) => Source::User,
+            None if settings::platform_value(&self.env, kind).is_some() => Source::Platform,
+            None => Source::None,
+        };
+        Ok(SecretStatus {
+            name: kind.text.to_owned(),
+            source,
+            set_at: own.as_ref().map(crate::store::SealedSecret::set_at),
+            prefix: own.map(|row| row.prefix),
+        })
+    }
+}

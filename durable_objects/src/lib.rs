@@ -1,0 +1,138 @@
+//! The Durable Object of a domain: the single writer of everything that belongs to it.
+//!
+//! It decodes what the Worker sends and calls the part that does it. Requests only record what is wanted; all that is
+//! done to the container is done by the alarm, one step at a time (`driver`).
+
+mod calls;
+mod container;
+mod driver;
+mod events;
+mod injection;
+pub mod port;
+mod proxy;
+pub mod reply;
+pub mod settings;
+mod snapshots;
+pub mod solana;
+mod store;
+mod watch;
+
+use multiclaw_core::error::{Code, Problem};
+use multiclaw_core::lifecycle::Life;
+use multiclaw_core::messages::{CALL_PATH, CALLER_HEADER, Caller, Envelope, StatusView};
+use worker::{DurableObject, Env, Request, Response, State, durable_object};
+
+use crate::container::Container;
+use crate::events::Listeners;
+use crate::port::{Outcome, Tried as _, log, now};
+use crate::store::Store;
+
+/// One per domain, named by its asset.
+#[durable_object(alarm)]
+pub struct Agent {
+    state: State,
+    env: Env,
+    store: Store,
+    listeners: Listeners,
+}
+
+impl DurableObject for Agent {
+    fn new(state: State, env: Env) -> Self {
+        let store = Store::new(&state);
+        Self {
+            state,
+            env,
+            store,
+            listeners: Listeners::default(),
+        }
+    }
+
+    async fn fetch(&self, request: Request) -> worker::Result<Response> {
+        match self.handle(request).await {
+            Ok(response) => Ok(response),
+            Err(failure) => {
+                log(&failure);
+                reply::problem(&failure.problem)
+            }
+        }
+    }
+
+    async fn alarm(&self) -> worker::Result<Response> {
+        let driven = match self.store.migrate() {
+            Ok(()) => self.drive().await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = driven {
+            log(&failure);
+            // Whatever it was, the object looks again: an alarm that is not set anew would leave the agent stuck.
+            self.wake_at(now().saturating_add(driver::RETRY_AFTER_FAILURE))
+                .await
+                .map_err(|_| "the alarm can't be set")?;
+        }
+        Response::empty()
+    }
+}
+
+impl Agent {
+    async fn handle(&self, mut request: Request) -> Outcome<Response> {
+        self.store.migrate()?;
+        if let Some(text) = request
+            .headers()
+            .get(CALLER_HEADER)
+            .tried("caller header")?
+        {
+            let caller: Caller = serde_json::from_str(&text).map_err(|_| malformed())?;
+            return self.pass_on(caller, request).await;
+        }
+        if request.path() != CALL_PATH {
+            return Err(malformed().into());
+        }
+        let envelope: Envelope = request.json().await.map_err(|_| malformed())?;
+        self.call(envelope).await
+    }
+
+    fn container(&self) -> Outcome<Container> {
+        Container::of(&self.state)
+    }
+
+    fn life(&self) -> Outcome<Life> {
+        Ok(self.store.life()?.unwrap_or_else(|| Life::new(now())))
+    }
+
+    /// Writes the row, then tells everybody who listens.
+    fn save_life(&self, life: &Life) -> Outcome<()> {
+        self.store.save_life(life)?;
+        if let Some(status) = self.status(life)? {
+            self.listeners.tell(&status);
+        }
+        Ok(())
+    }
+
+    /// What the owner sees; `None` before the first login.
+    fn status(&self, life: &Life) -> Outcome<Option<StatusView>> {
+        let Some(domain) = self.store.domain()? else {
+            return Ok(None);
+        };
+        let newest = self.store.snapshots(domain.owner)?.into_iter().next();
+        Ok(Some(StatusView {
+            asset: domain.asset,
+            state: life.state,
+            phase: life.phase,
+            since: life.since,
+            last_snapshot: newest.map(snapshots::view),
+            problem: life.trouble.clone(),
+            agent_url: format!(
+                "{}/",
+                settings::hosts(&self.env)?.agent_origin(domain.asset)
+            ),
+            domain: domain.name,
+        }))
+    }
+}
+
+fn malformed() -> Problem {
+    Problem::new(
+        Code::Internal,
+        "The Worker sent what this object does not understand.",
+    )
+}

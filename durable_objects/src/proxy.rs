@@ -1,0 +1,141 @@
+//! Passes a browser's request on to the agent and its answer back: bodies, streams and WebSockets as the runtime's own
+//! objects, headers by the core's rules.
+
+use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::lifecycle::{State, Wish};
+use multiclaw_core::messages::Caller;
+use multiclaw_core::proxy::{
+    Visitor, is_navigation, request_headers, response_header_passes, set_cookie_passes,
+    status_passes,
+};
+use multiclaw_core::time::Seconds;
+use worker::wasm_bindgen::JsValue;
+use worker::web_sys::{Request as JsRequest, RequestInit as JsRequestInit};
+use worker::{Headers, Request, Response, ResponseBuilder};
+
+use crate::Agent;
+use crate::driver::GATEWAY_PORT;
+use crate::port::{Outcome, Tried as _, now};
+use crate::settings;
+use crate::watch::Care;
+
+/// How exactly the last use is kept: a write per request would be one too many.
+const ACTIVITY_STEP: Seconds = Seconds::new(10);
+
+impl Agent {
+    pub(crate) async fn pass_on(&self, caller: Caller, request: Request) -> Outcome<Response> {
+        let (_, domain) = self.admit(caller, Care::Bounded).await?;
+        let client: Vec<(String, String)> = request.headers().entries().collect();
+        let js = request.inner();
+        let method = js.method();
+        let mut life = self.life()?;
+        if life.state != State::Running {
+            if is_navigation(&method, &client) && life.wish != Wish::Run {
+                life.ask(Wish::Run, now());
+                self.begin(&mut life)?;
+                self.wake_at(now()).await?;
+            }
+            let detail =
+                "The agent is not running. Open it from the console, or load the page, to wake it.";
+            return Err(Problem::new(Code::AgentUnavailable, detail)
+                .retry_after(5)
+                .into());
+        }
+        if life.last_active.saturating_add(ACTIVITY_STEP) <= now() {
+            life.last_active = now();
+            self.store.save_life(&life)?;
+        }
+
+        let hosts = settings::hosts(&self.env)?;
+        let origin = hosts.agent_origin(domain.asset);
+        let (scheme, host) = origin.split_once("://").unwrap_or(("https", ""));
+        let address = client
+            .iter()
+            .find(|(name, _)| name == "cf-connecting-ip")
+            .map(|(_, value)| value.as_str());
+        let visitor = Visitor {
+            owner: domain.owner,
+            scheme,
+            host,
+            client_address: address,
+        };
+        let headers = Headers::new();
+        for (name, value) in request_headers(&client, &visitor) {
+            headers.append(&name, &value).tried("request headers")?;
+        }
+        let url = js.url();
+        let path = url
+            .split_once("://")
+            .and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)))
+            .unwrap_or("/");
+        let init = JsRequestInit::new();
+        init.set_method(&method);
+        init.set_headers(&headers.0);
+        init.set_redirect(worker::web_sys::RequestRedirect::Manual);
+        if let Some(body) = js.body() {
+            init.set_body(&JsValue::from(body));
+        }
+        let forwarded = JsRequest::new_with_str_and_init(&format!("http://{host}{path}"), &init)
+            .map_err(|_| {
+                Problem::new(
+                    Code::InvalidField,
+                    "This request can't be passed on to the agent.",
+                )
+            })?;
+        let answer = self
+            .container()?
+            .port(GATEWAY_PORT)?
+            .fetch_request(Request::from(forwarded))
+            .await
+            .map_err(|error| {
+                Failure::new(
+                    Code::AgentUnavailable,
+                    "The agent did not answer. Try again; restart it if it stays so.",
+                    format!("proxy: {error}"),
+                )
+            })?;
+        give_back(answer)
+    }
+}
+
+/// The agent's answer with only what may reach the browser.
+fn give_back(answer: Response) -> Outcome<Response> {
+    let status = answer.status_code();
+    let headers = Headers::new();
+    for (name, value) in answer
+        .headers()
+        .entries()
+        .filter(|(name, _)| response_header_passes(name))
+    {
+        headers.append(&name, &value).tried("response headers")?;
+    }
+    for cookie in answer
+        .headers()
+        .get_all("set-cookie")
+        .tried("response headers")?
+    {
+        if set_cookie_passes(&cookie) {
+            headers
+                .append("set-cookie", &cookie)
+                .tried("response headers")?;
+        }
+    }
+    let body = answer.body().clone();
+    let websocket = answer.websocket();
+    if !status_passes(status, websocket.is_some()) {
+        return Err(Failure::new(
+            Code::AgentBadResponse,
+            "The agent answered with what can't be passed on.",
+            format!("agent answered status {status}"),
+        ));
+    }
+    let builder = ResponseBuilder::new()
+        .with_status(status)
+        .with_headers(headers);
+    Ok(match websocket {
+        Some(websocket) => builder.with_websocket(websocket).empty(),
+        // These may have no body, and the runtime refuses one.
+        None if matches!(status, 204 | 205 | 304) => builder.empty(),
+        None => builder.body(body),
+    })
+}

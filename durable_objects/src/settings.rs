@@ -1,0 +1,78 @@
+//! The environment's variables, secrets and bindings, as this object needs them. Each reader names what is missing.
+
+use multiclaw_core::config::{Chain, Hosts, number, seconds};
+use multiclaw_core::error::Failure;
+use multiclaw_core::lifecycle::Policy;
+use multiclaw_core::ownership::OwnershipPolicy;
+use multiclaw_core::sealing::SealingKey;
+use multiclaw_core::secret::Secret;
+use multiclaw_core::secrets::SecretKind;
+use worker::{Bucket, Env};
+
+use crate::port::Outcome;
+
+/// A variable's text; `None` when it is not set.
+#[must_use]
+pub fn var(env: &Env, name: &str) -> Option<String> {
+    env.var(name).ok().map(|value| value.to_string())
+}
+
+/// A Workers Secret; `None` when it is not set or empty.
+#[must_use]
+pub fn secret(env: &Env, name: &str) -> Option<Secret> {
+    env.secret(name)
+        .ok()
+        .map(|value| Secret::new(value.to_string()))
+        .filter(|value| !value.is_empty())
+}
+
+/// # Errors
+/// See [`Hosts::from_vars`].
+pub fn hosts(env: &Env) -> Outcome<Hosts> {
+    Hosts::from_vars(&|name| var(env, name))
+}
+
+/// # Errors
+/// See [`Chain::from_vars`].
+pub fn chain(env: &Env) -> Outcome<Chain> {
+    Chain::from_vars(&|name| var(env, name))
+}
+
+pub(crate) fn ownership(env: &Env) -> Outcome<OwnershipPolicy> {
+    let vars = |name: &str| var(env, name);
+    Ok(OwnershipPolicy {
+        max_age: seconds(&vars, "OWNERSHIP_MAX_AGE", 10, 0..=300)?,
+        grace: seconds(&vars, "OWNERSHIP_GRACE", 60, 0..=3600)?,
+    })
+}
+
+pub(crate) fn policy(env: &Env) -> Outcome<Policy> {
+    Ok(Policy {
+        idle_timeout: seconds(&|name| var(env, name), "IDLE_TIMEOUT", 600, 5..=86_400)?,
+    })
+}
+
+pub(crate) fn snapshots_kept(env: &Env) -> Outcome<usize> {
+    number(&|name| var(env, name), "SNAPSHOT_KEEP", 10, 1..=1000)
+        .map(|count| usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+pub(crate) fn sealing_key(env: &Env) -> Outcome<SealingKey> {
+    let secret = secret(env, "SEALING_KEY")
+        .ok_or_else(|| Failure::misconfigured("secret SEALING_KEY is not set"))?;
+    SealingKey::parse(&secret)
+        .map_err(|error| Failure::misconfigured(format!("secret SEALING_KEY: {error}")))
+}
+
+pub(crate) fn platform_value(env: &Env, kind: &SecretKind) -> Option<Secret> {
+    secret(env, kind.platform)
+}
+
+pub(crate) fn base_url(env: &Env, kind: &SecretKind) -> Option<String> {
+    var(env, kind.base_url).filter(|url| !url.is_empty())
+}
+
+pub(crate) fn bucket(env: &Env) -> Outcome<Bucket> {
+    env.bucket("SNAPSHOTS")
+        .map_err(|error| Failure::misconfigured(format!("R2 binding SNAPSHOTS: {error}")))
+}

@@ -1,0 +1,236 @@
+//! Snapshots between the container and R2: the archive goes from `exec` to R2 and back as the runtime's own streams,
+//! never through this object's memory. One counts when R2 confirmed length and hash and the row is written (C19).
+
+use core::time::Duration;
+
+use futures_util::future::try_join;
+use js_sys::Promise;
+use js_sys::futures::JsFuture;
+use multiclaw_core::error::{Code, Failure};
+use multiclaw_core::ids::SnapshotId;
+use multiclaw_core::messages::SnapshotView;
+use multiclaw_core::snapshot::{Cause, Snapshot, Staged, StagedError, surplus};
+use multiclaw_core::tenancy::{R2Key, Tenant};
+use wasm_bindgen::prelude::*;
+use worker::ResponseBody;
+use worker::web_sys::ReadableStream;
+
+use crate::Agent;
+use crate::container::{Container, Stdin};
+use crate::port::{Outcome, Tried as _, log, now, storage_failure, within};
+use crate::settings;
+use crate::store::Domain;
+
+/// Quiescing takes up to 20 s, packing some seconds for a large state.
+const STAGE_LIMIT: Duration = Duration::from_secs(180);
+const TRANSFER_LIMIT: Duration = Duration::from_secs(600);
+
+#[wasm_bindgen]
+extern "C" {
+    /// The runtime's stream of known length, which R2 needs.
+    type FixedLengthStream;
+    #[wasm_bindgen(constructor, catch)]
+    fn new(length: f64) -> Result<FixedLengthStream, JsValue>;
+    #[wasm_bindgen(method, getter)]
+    fn readable(this: &FixedLengthStream) -> ReadableStream;
+    #[wasm_bindgen(method, getter)]
+    fn writable(this: &FixedLengthStream) -> JsValue;
+
+    #[wasm_bindgen(extends = js_sys::Object)]
+    type Pipe;
+    #[wasm_bindgen(method, catch, js_name = pipeTo)]
+    fn pipe_to(this: &Pipe, writable: &JsValue) -> Result<Promise, JsValue>;
+}
+
+/// How restoring the tenant's state ended.
+pub enum Restored {
+    /// There is no snapshot: the tenant starts new.
+    Nothing,
+    Newest,
+    /// So many newer ones could not be used.
+    Older(usize),
+}
+
+/// The snapshot in short, for a status.
+pub fn view(snapshot: Snapshot) -> SnapshotView {
+    SnapshotView {
+        id: snapshot.id,
+        created_at: snapshot.created_at,
+        size: snapshot.size,
+    }
+}
+
+impl Agent {
+    /// Saves the agent's state. The agent stays quiesced until [`Agent::resume`] or the container's end.
+    pub(crate) async fn take_snapshot(
+        &self,
+        container: &Container,
+        domain: &Domain,
+        id: SnapshotId,
+        cause: Cause,
+        before_upload: impl FnOnce() -> Outcome<()>,
+    ) -> Outcome<Snapshot> {
+        let tenant = Tenant {
+            asset: domain.asset,
+            owner: domain.owner,
+        };
+        let said = container
+            .run(
+                &["/opt/agent/agent", "snapshot"],
+                Stdin::Nothing,
+                STAGE_LIMIT,
+            )
+            .await?;
+        let staged = Staged::parse(&said).map_err(|error| match error {
+            StagedError::TooLarge => Failure::new(
+                Code::WrongState,
+                "The agent's state is larger than 2 GiB. Remove large files from its workspace.",
+                "snapshot too large",
+            ),
+            other => Failure::internal(format!("snapshot: {other}")),
+        })?;
+        before_upload()?;
+        self.upload(container, &tenant.prefix().snapshot(id), &staged)
+            .await?;
+        let snapshot = Snapshot {
+            id,
+            created_at: now(),
+            cause,
+            size: staged.size,
+            files: staged.files,
+            sha256: staged.sha256,
+            openclaw: staged.openclaw,
+        };
+        self.store.add_snapshot(tenant.owner, &snapshot)?;
+        self.prune(&tenant).await;
+        Ok(snapshot)
+    }
+
+    async fn upload(&self, container: &Container, key: &R2Key, staged: &Staged) -> Outcome<()> {
+        let bucket = settings::bucket(&self.env)?;
+        let process = container
+            .exec(&["/opt/agent/agent", "send"], Stdin::Nothing)
+            .await?;
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "bounded by MAX_SIZE, far below 2^53"
+        )]
+        let fixed = FixedLengthStream::new(staged.size as f64).tried("fixed-length stream")?;
+        let source: Pipe = JsValue::from(process.take_stdout()?).unchecked_into();
+        let piped = source.pipe_to(&fixed.writable()).tried("archive stream")?;
+        let transfer = async {
+            let put = async {
+                // R2 compares length and hash itself and stores nothing that differs.
+                let stored = bucket
+                    .put(key.as_str(), fixed.readable())
+                    .sha256(staged.sha256.as_bytes().to_vec())
+                    .execute();
+                stored
+                    .await
+                    .stored("R2 put")?
+                    .ok_or_else(|| storage_failure("R2 put: refused".to_owned()))
+            };
+            try_join(put, async {
+                JsFuture::from(piped).await.stored("archive stream")
+            })
+            .await
+        };
+        let done = within(TRANSFER_LIMIT, "upload of the snapshot", transfer).await;
+        if done.is_err() {
+            process.kill();
+        }
+        done?;
+        match process.finish().await? {
+            0 => Ok(()),
+            code => Err(Failure::internal(format!(
+                "`send` in the container ended with {code}"
+            ))),
+        }
+    }
+
+    /// Lets a quiesced agent go on.
+    pub(crate) async fn resume(&self, container: &Container) -> Outcome<()> {
+        container
+            .run(
+                &["/opt/agent/agent", "resume"],
+                Stdin::Nothing,
+                Duration::from_secs(30),
+            )
+            .await
+            .map(drop)
+    }
+
+    /// Deletes what is beyond `SNAPSHOT_KEEP`, now that a newer one counts. Failing leaves too many, which hurts nobody.
+    async fn prune(&self, tenant: &Tenant) {
+        let pruned = async {
+            let bucket = settings::bucket(&self.env)?;
+            let keep = settings::snapshots_kept(&self.env)?;
+            for id in surplus(&self.store.snapshots(tenant.owner)?, keep) {
+                // The row first: a row without its archive would be a snapshot that can't be restored.
+                self.store.delete_snapshot(tenant.owner, id)?;
+                bucket
+                    .delete(tenant.prefix().snapshot(id).as_str())
+                    .await
+                    .stored("R2 delete")?;
+            }
+            Ok(())
+        };
+        if let Err(failure) = pruned.await {
+            log(&failure);
+        }
+    }
+
+    /// Restores the first of `candidates` that can be, newest first. The container takes a state only whole and with the
+    /// right hash, so one that fails leaves nothing behind.
+    ///
+    /// # Errors
+    /// When R2 can't be asked: that is not "no snapshot", and the agent must not start empty over what exists.
+    pub(crate) async fn restore(
+        &self,
+        container: &Container,
+        domain: &Domain,
+        candidates: &[Snapshot],
+    ) -> Outcome<Option<Restored>> {
+        if candidates.is_empty() {
+            return Ok(Some(Restored::Nothing));
+        }
+        let tenant = Tenant {
+            asset: domain.asset,
+            owner: domain.owner,
+        };
+        let bucket = settings::bucket(&self.env)?;
+        for (index, snapshot) in candidates.iter().enumerate() {
+            let key = tenant.prefix().snapshot(snapshot.id);
+            let object = bucket.get(key.as_str()).execute().await.stored("R2 get")?;
+            let Some(body) = object.as_ref().and_then(worker::Object::body) else {
+                log(&storage_failure(format!(
+                    "snapshot {} is missing in R2",
+                    snapshot.id
+                )));
+                continue;
+            };
+            let ResponseBody::Stream(stream) = body.response_body().stored("R2 get")? else {
+                return Err(storage_failure("R2 get: no stream".to_owned()));
+            };
+            let size = snapshot.size.to_string();
+            let hash = String::from(snapshot.sha256);
+            let command = [
+                "/opt/agent/agent",
+                "restore",
+                "--sha256",
+                &hash,
+                "--size",
+                &size,
+            ];
+            match container
+                .run(&command, Stdin::Stream(stream), TRANSFER_LIMIT)
+                .await
+            {
+                Ok(_) if index == 0 => return Ok(Some(Restored::Newest)),
+                Ok(_) => return Ok(Some(Restored::Older(index))),
+                Err(failure) => log(&failure),
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,355 @@
+//! The object's SQLite: schema, migrations and every SQL text. Rows come out typed.
+//!
+//! Statements with no await between them are written as one, so each method that must be atomic is one plain function.
+
+use multiclaw_core::error::Failure;
+use multiclaw_core::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
+use multiclaw_core::lifecycle::Life;
+use multiclaw_core::messages::Login;
+use multiclaw_core::secrets::SecretName;
+use multiclaw_core::session::LIFETIME_SECONDS;
+use multiclaw_core::snapshot::Snapshot;
+use multiclaw_core::time::{Seconds, Timestamp};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use worker::{SqlStorage, SqlStorageValue, State};
+
+use crate::port::{Outcome, Tried as _};
+
+/// Each entry is applied once, in order; a released one is never changed.
+const MIGRATIONS: [&str; 1] = ["
+CREATE TABLE domain (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    asset TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, checked_at INTEGER NOT NULL);
+CREATE TABLE life (one INTEGER PRIMARY KEY CHECK (one = 1), row TEXT NOT NULL);
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY, wallet TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+CREATE TABLE nonces (nonce TEXT PRIMARY KEY, expires_at INTEGER NOT NULL);
+CREATE TABLE tickets (hash TEXT PRIMARY KEY, session TEXT NOT NULL, expires_at INTEGER NOT NULL);
+CREATE TABLE tenants (owner TEXT PRIMARY KEY, salt TEXT NOT NULL);
+CREATE TABLE secrets (
+    owner TEXT NOT NULL, name TEXT NOT NULL, sealed TEXT NOT NULL, prefix TEXT NOT NULL, set_at INTEGER NOT NULL,
+    PRIMARY KEY (owner, name));
+CREATE TABLE snapshots (
+    owner TEXT NOT NULL, id TEXT NOT NULL, created_at INTEGER NOT NULL, row TEXT NOT NULL,
+    PRIMARY KEY (owner, id));
+"];
+
+/// The domain as last read from the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Domain {
+    pub asset: Asset,
+    pub owner: Wallet,
+    pub name: String,
+    checked_at: i64,
+}
+
+impl Domain {
+    pub const fn checked_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.checked_at)
+    }
+}
+
+/// A living session.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct SessionRow {
+    pub wallet: Wallet,
+    expires_at: i64,
+}
+
+impl SessionRow {
+    pub const fn expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.expires_at)
+    }
+}
+
+/// A user's own secret as it is kept.
+#[derive(Clone, Deserialize)]
+pub struct SealedSecret {
+    /// Base64 of the blob.
+    pub sealed: String,
+    pub prefix: String,
+    set_at: i64,
+}
+
+impl SealedSecret {
+    pub const fn set_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.set_at)
+    }
+}
+
+/// The object's database.
+#[derive(Clone)]
+pub struct Store {
+    sql: SqlStorage,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    count: u32,
+}
+
+type Values = Vec<SqlStorageValue>;
+
+fn millis(time: Timestamp) -> SqlStorageValue {
+    SqlStorageValue::Integer(time.as_millis())
+}
+
+impl Store {
+    pub fn new(state: &State) -> Self {
+        Self {
+            sql: state.storage().sql(),
+        }
+    }
+
+    fn run(&self, query: &str, values: Values) -> Outcome<()> {
+        self.sql.exec(query, values).tried("SQLite").map(drop)
+    }
+
+    fn rows<T: DeserializeOwned>(&self, query: &str, values: Values) -> Outcome<Vec<T>> {
+        self.sql
+            .exec(query, values)
+            .and_then(|cursor| cursor.to_array())
+            .tried("SQLite")
+    }
+
+    fn row<T: DeserializeOwned>(&self, query: &str, values: Values) -> Outcome<Option<T>> {
+        self.rows(query, values).map(|mut rows| rows.pop())
+    }
+
+    /// Brings the schema up to date. Idempotent; cheap when there is nothing to do.
+    pub fn migrate(&self) -> Outcome<()> {
+        self.run(
+            "CREATE TABLE IF NOT EXISTS schema (version INTEGER PRIMARY KEY)",
+            vec![],
+        )?;
+        let done: Option<Count> = self.row("SELECT COUNT(*) AS count FROM schema", vec![])?;
+        let done = usize::try_from(done.map_or(0, |row| row.count)).unwrap_or(usize::MAX);
+        for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+            self.run(migration, vec![])?;
+            let version = i64::try_from(index).unwrap_or(i64::MAX);
+            self.run(
+                "INSERT INTO schema (version) VALUES (?)",
+                vec![version.into()],
+            )?;
+        }
+        Ok(())
+    }
+
+    pub fn domain(&self) -> Outcome<Option<Domain>> {
+        self.row("SELECT asset, owner, name, checked_at FROM domain", vec![])
+    }
+
+    pub fn save_domain(
+        &self,
+        asset: Asset,
+        owner: Wallet,
+        name: &str,
+        checked_at: Timestamp,
+    ) -> Outcome<()> {
+        self.run(
+            "INSERT OR REPLACE INTO domain (one, asset, owner, name, checked_at) VALUES (1, ?, ?, ?, ?)",
+            vec![asset.to_string().into(), owner.to_string().into(), name.into(), millis(checked_at)],
+        )
+    }
+
+    pub fn life(&self) -> Outcome<Option<Life>> {
+        let row: Option<Text> = self.row("SELECT row AS text FROM life", vec![])?;
+        let parse = |row: Text| serde_json::from_str(&row.text);
+        row.map(parse)
+            .transpose()
+            .map_err(|error| Failure::internal(format!("life row: {error}")))
+    }
+
+    pub fn save_life(&self, life: &Life) -> Outcome<()> {
+        let text = serde_json::to_string(life)
+            .map_err(|error| Failure::internal(format!("life row: {error}")))?;
+        self.run(
+            "INSERT OR REPLACE INTO life (one, row) VALUES (1, ?)",
+            vec![text.into()],
+        )
+    }
+
+    /// Burns the nonce and creates the session; `None` when the nonce was used before. Nothing may await in here.
+    pub fn log_in(
+        &self,
+        login: &Login,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Outcome<Option<Timestamp>> {
+        self.run(
+            "DELETE FROM nonces WHERE expires_at <= ?",
+            vec![millis(now)],
+        )?;
+        self.run(
+            "DELETE FROM sessions WHERE expires_at <= ?",
+            vec![millis(now)],
+        )?;
+        if self.nonce_was_used(&login.nonce)? {
+            return Ok(None);
+        }
+        let expires_at =
+            now.saturating_add(Seconds::new(u32::try_from(LIFETIME_SECONDS).unwrap_or(0)));
+        self.run(
+            "INSERT INTO nonces (nonce, expires_at) VALUES (?, ?)",
+            vec![
+                login.nonce.to_string().into(),
+                millis(login.nonce_expires_at),
+            ],
+        )?;
+        self.run(
+            "INSERT INTO sessions (id, wallet, created_at, expires_at) VALUES (?, ?, ?, ?)",
+            vec![
+                id.to_string().into(),
+                login.owner.to_string().into(),
+                millis(now),
+                millis(expires_at),
+            ],
+        )?;
+        Ok(Some(expires_at))
+    }
+
+    fn nonce_was_used(&self, nonce: &Nonce) -> Outcome<bool> {
+        let used: Option<Count> = self.row(
+            "SELECT COUNT(*) AS count FROM nonces WHERE nonce = ?",
+            vec![nonce.to_string().into()],
+        )?;
+        Ok(used.is_none_or(|row| row.count > 0))
+    }
+
+    pub fn session(&self, id: SessionId, now: Timestamp) -> Outcome<Option<SessionRow>> {
+        self.row(
+            "SELECT wallet, expires_at FROM sessions WHERE id = ? AND expires_at > ?",
+            vec![id.to_string().into(), millis(now)],
+        )
+    }
+
+    pub fn end_session(&self, id: SessionId) -> Outcome<()> {
+        self.run(
+            "DELETE FROM tickets WHERE session = ?",
+            vec![id.to_string().into()],
+        )?;
+        self.run(
+            "DELETE FROM sessions WHERE id = ?",
+            vec![id.to_string().into()],
+        )
+    }
+
+    /// Ends what the owners before `owner` had: sessions, tickets, secrets and the salt without which no copy of those
+    /// opens. Snapshots stay, out of reach under their tenant's prefix (C08).
+    pub fn evict_all_but(&self, owner: Wallet) -> Outcome<()> {
+        let owner = || vec![owner.to_string().into()];
+        self.run("DELETE FROM tickets", vec![])?;
+        self.run("DELETE FROM sessions WHERE wallet <> ?", owner())?;
+        self.run("DELETE FROM secrets WHERE owner <> ?", owner())?;
+        self.run("DELETE FROM tenants WHERE owner <> ?", owner())
+    }
+
+    /// Keeps a ticket by its hash.
+    pub fn add_ticket(
+        &self,
+        hash: &str,
+        session: SessionId,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Outcome<()> {
+        self.run(
+            "DELETE FROM tickets WHERE expires_at <= ?",
+            vec![millis(now)],
+        )?;
+        self.run(
+            "INSERT INTO tickets (hash, session, expires_at) VALUES (?, ?, ?)",
+            vec![hash.into(), session.to_string().into(), millis(expires_at)],
+        )
+    }
+
+    /// The session a ticket is for; the ticket is spent.
+    pub fn spend_ticket(&self, hash: &str, now: Timestamp) -> Outcome<Option<SessionId>> {
+        let session: Option<Text> = self.row(
+            "DELETE FROM tickets WHERE hash = ? AND expires_at > ? RETURNING session AS text",
+            vec![hash.into(), millis(now)],
+        )?;
+        Ok(session.and_then(|row| SessionId::parse(&row.text).ok()))
+    }
+
+    pub fn salt(&self, owner: Wallet) -> Outcome<Option<String>> {
+        let row: Option<Text> = self.row(
+            "SELECT salt AS text FROM tenants WHERE owner = ?",
+            vec![owner.to_string().into()],
+        )?;
+        Ok(row.map(|row| row.text))
+    }
+
+    pub fn save_salt(&self, owner: Wallet, salt: &str) -> Outcome<()> {
+        self.run(
+            "INSERT INTO tenants (owner, salt) VALUES (?, ?)",
+            vec![owner.to_string().into(), salt.into()],
+        )
+    }
+
+    pub fn secret(&self, owner: Wallet, name: SecretName) -> Outcome<Option<SealedSecret>> {
+        self.row(
+            "SELECT sealed, prefix, set_at FROM secrets WHERE owner = ? AND name = ?",
+            vec![owner.to_string().into(), name.as_str().into()],
+        )
+    }
+
+    pub fn save_secret(
+        &self,
+        owner: Wallet,
+        name: SecretName,
+        sealed: &str,
+        prefix: &str,
+        at: Timestamp,
+    ) -> Outcome<()> {
+        self.run(
+            "INSERT OR REPLACE INTO secrets (owner, name, sealed, prefix, set_at) VALUES (?, ?, ?, ?, ?)",
+            vec![owner.to_string().into(), name.as_str().into(), sealed.into(), prefix.into(), millis(at)],
+        )
+    }
+
+    pub fn delete_secret(&self, owner: Wallet, name: SecretName) -> Outcome<()> {
+        self.run(
+            "DELETE FROM secrets WHERE owner = ? AND name = ?",
+            vec![owner.to_string().into(), name.as_str().into()],
+        )
+    }
+
+    /// The tenant's snapshots that count, newest first.
+    pub fn snapshots(&self, owner: Wallet) -> Outcome<Vec<Snapshot>> {
+        let rows: Vec<Text> = self.rows(
+            "SELECT row AS text FROM snapshots WHERE owner = ? ORDER BY created_at DESC, id",
+            vec![owner.to_string().into()],
+        )?;
+        rows.iter()
+            .map(|row| serde_json::from_str(&row.text))
+            .collect::<Result<_, _>>()
+            .map_err(|error| Failure::internal(format!("snapshot row: {error}")))
+    }
+
+    pub fn add_snapshot(&self, owner: Wallet, snapshot: &Snapshot) -> Outcome<()> {
+        let text = serde_json::to_string(snapshot)
+            .map_err(|error| Failure::internal(format!("snapshot row: {error}")))?;
+        self.run(
+            "INSERT INTO snapshots (owner, id, created_at, row) VALUES (?, ?, ?, ?)",
+            vec![
+                owner.to_string().into(),
+                snapshot.id.to_string().into(),
+                millis(snapshot.created_at),
+                text.into(),
+            ],
+        )
+    }
+
+    pub fn delete_snapshot(&self, owner: Wallet, id: SnapshotId) -> Outcome<()> {
+        self.run(
+            "DELETE FROM snapshots WHERE owner = ? AND id = ?",
+            vec![owner.to_string().into(), id.to_string().into()],
+        )
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether a caller is still the owner: the session's row, and the chain's word within the freshness bound (C07).
+
+use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::ids::Asset;
+use multiclaw_core::lifecycle::Life;
+use multiclaw_core::messages::Caller;
+use multiclaw_core::ownership::{Freshness, freshness};
+
+use crate::Agent;
+use crate::port::{Outcome, log, now};
+use crate::settings;
+use crate::solana;
+use crate::store::{Domain, SessionRow};
+
+/// How fresh the owner must be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// Within `OWNERSHIP_MAX_AGE`.
+    Bounded,
+    /// Read now: for what touches secrets, snapshots or starts.
+    Fresh,
+}
+
+impl Agent {
+    /// Lets a living session of the present owner pass.
+    pub(crate) async fn admit(&self, caller: Caller, care: Care) -> Outcome<(SessionRow, Domain)> {
+        let session = self
+            .store
+            .session(caller.session, now())?
+            .ok_or_else(Problem::sign_in)?;
+        let domain = self.store.domain()?.ok_or_else(Problem::sign_in)?;
+        if domain.asset != caller.asset || session.wallet != caller.wallet {
+            return Err(Problem::not_yours().into());
+        }
+        let domain = self.owner(domain, care).await?;
+        if domain.owner != caller.wallet {
+            return Err(Problem::not_yours().into());
+        }
+        // The owner may have changed, and the session ended, while the chain was asked.
+        self.store
+            .session(caller.session, now())?
+            .ok_or_else(Problem::sign_in)?;
+        Ok((session, domain))
+    }
+
+    /// The domain with an owner as fresh as `care` asks.
+    pub(crate) async fn owner(&self, domain: Domain, care: Care) -> Outcome<Domain> {
+        let age = freshness(domain.checked_at(), now(), settings::ownership(&self.env)?);
+        if age == Freshness::Fresh && care == Care::Bounded {
+            return Ok(domain);
+        }
+        match self.read_owner(domain.asset).await {
+            Ok(domain) => Ok(domain),
+            // Nobody answers: a short while the last reading still holds, except where it must be fresh.
+            Err(failure)
+                if failure.problem.code == Code::RpcUnavailable
+                    && age == Freshness::Stale
+                    && care == Care::Bounded =>
+            {
+                log(&failure);
+                Ok(domain)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Asks the chain and records the answer; a new owner takes over at once.
+    pub(crate) async fn read_owner(&self, asset: Asset) -> Outcome<Domain> {
+        let asked_at = now();
+        let chain = settings::chain(&self.env)?;
+        let owned = solana::owner_of(&chain, asset)
+            .await?
+            .map_err(|reason| Failure {
+                problem: Problem::not_yours(),
+                context: Some(format!("the asset has no owner: {reason}")),
+            })?;
+        let before = self.store.domain()?;
+        self.store
+            .save_domain(asset, owned.owner, &owned.name, asked_at)?;
+        if before.is_some_and(|domain| domain.owner != owned.owner) {
+            self.evict(owned.owner).await?;
+        }
+        self.store
+            .domain()?
+            .ok_or_else(|| Failure::internal("the domain row is missing"))
+    }
+
+    /// Takes everything from the owners before (C08). The container is destroyed by the next step.
+    async fn evict(&self, owner: multiclaw_core::ids::Wallet) -> Outcome<()> {
+        self.store.evict_all_but(owner)?;
+        self.store.save_life(&Life::evicted(now()))?;
+        self.listeners.end_all();
+        self.wake_at(now()).await
+    }
+}

@@ -1,0 +1,78 @@
+// `npm run check`: formatting, lints, types and file lengths. `--fix` (npm run format) writes the formatting instead.
+
+import { readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { filesUnder } from "./lib/inputs.mjs";
+import { Progress } from "./lib/progress.mjs";
+import { BIN, fromRoot, ROOT, toolEnv, UserError, WASM_TARGET } from "./lib/project.mjs";
+import { CARGO_PROGRESS, cargoProgress, run, runMain } from "./lib/run.mjs";
+import { ensure } from "./setup.mjs";
+
+const MAX_LINES = 500;
+const SOURCES = /\.(rs|ts|mjs|js|css|html|sh|toml)$|Dockerfile$|\.ci\/run$/;
+const TYPE_PROJECTS = ["tsconfig.json", "tsconfig.browser.json", "tsconfig.browser-tests.json", "tsconfig.worker.json"];
+
+/** @typedef {(report: (detail: string) => void) => Promise<string | void>} Check */
+
+/** @param {string} log @param {string[]} args @returns {Check} */
+const cargo =
+  (log, ...args) =>
+  async (report) => {
+    const env = toolEnv({ ...CARGO_PROGRESS });
+    await run("cargo", args, { log, env, onLine: cargoProgress(report) });
+  };
+
+/** @param {string} log @param {string} program @param {string[]} args @returns {Check} */
+const tool =
+  (log, program, ...args) =>
+  async () => {
+    await run(join(BIN, program), args, { log });
+  };
+
+/** A file that long holds more than one idea. */
+async function fileLengths() {
+  const tooLong = filesUnder(ROOT)
+    .filter((file) => SOURCES.test(file))
+    .map((file) => ({ file, lines: readFileSync(file, "utf8").split("\n").length - 1 }))
+    .filter(({ lines }) => lines > MAX_LINES);
+  if (tooLong.length === 0) return;
+  throw new UserError(
+    tooLong.map(({ file, lines }) => `${relative(ROOT, file)}: ${lines} lines, at most ${MAX_LINES}`).join("\n"),
+  );
+}
+
+/** @type {[string, Check][]} */
+const CHECKS = [
+  ["rustfmt", cargo("rustfmt", "fmt", "--all", "--check")],
+  ["clippy", cargo("clippy", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings")],
+  [
+    "clippy (WebAssembly)",
+    cargo("clippy-wasm", "clippy", "--workspace", "--target", WASM_TARGET, "--locked", "--", "-D", "warnings"),
+  ],
+  ...TYPE_PROJECTS.map(
+    (file) => /** @type {[string, Check]} */ ([`types (${file})`, tool(file, "tsc", "--project", fromRoot(file))]),
+  ),
+  ["biome", tool("biome", "biome", "ci", "--colors=off", "--error-on-warnings", ".")],
+  ["file lengths", fileLengths],
+];
+
+/** @type {[string, Check][]} */
+const FIXES = [
+  ["rustfmt", cargo("rustfmt", "fmt", "--all")],
+  ["biome", tool("biome", "biome", "check", "--write", ".")],
+];
+
+await runMain(async () => {
+  const chosen = process.argv.includes("--fix") ? FIXES : CHECKS;
+  const progress = new Progress(3 + chosen.length);
+  await ensure(progress, "npm", "rust", "lints");
+  /** @type {string[]} */
+  const failures = [];
+  for (const [title, check] of chosen) {
+    await progress.step(title, check).catch((error) => {
+      if (!(error instanceof UserError)) throw error;
+      failures.push(`--- ${title}\n${error.message}`);
+    });
+  }
+  if (failures.length > 0) throw new UserError(failures.join("\n\n"));
+});

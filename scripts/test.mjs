@@ -1,0 +1,151 @@
+// `npm test`: builds what the tests run against, then every suite. `npm test -- core dev` runs only those named.
+
+import { spawn } from "node:child_process";
+import { join, relative } from "node:path";
+import { build } from "./build.mjs";
+import { findChromium } from "./lib/chromium.mjs";
+import { filesUnder } from "./lib/inputs.mjs";
+import { duration, Progress } from "./lib/progress.mjs";
+import { fromRoot, projectNode, ROOT, toolEnv, UserError } from "./lib/project.mjs";
+import { plain, runMain } from "./lib/run.mjs";
+import { ensure } from "./setup.mjs";
+
+/** No single test may hang the run. */
+const TEST_TIMEOUT_MS = 300_000;
+
+/** @typedef {import("./setup.mjs").Need} Need */
+/** @typedef {{title: string, needs: Need[], built: boolean, command: () => string[]}} Suite */
+
+/** @param {string} dir @param {RegExp} name */
+const testsUnder = (dir, name) => filesUnder(fromRoot(dir)).filter((file) => name.test(file));
+
+/** @param {string[]} files @param {string[]} options */
+function nodeTest(files, ...options) {
+  if (files.length === 0) throw new UserError("This suite has no test files: that is a mistake, not a success.");
+  const names = files.map((file) => relative(ROOT, file));
+  const flags = [
+    "--disable-warning=ExperimentalWarning",
+    "--test",
+    "--test-reporter=spec",
+    `--test-timeout=${TEST_TIMEOUT_MS}`,
+  ];
+  return [projectNode(), ...flags, ...options, ...names];
+}
+
+/** @type {Record<string, Suite>} */
+const SUITES = {
+  core: {
+    title: "Domain logic (native)",
+    needs: ["rust"],
+    built: false,
+    command: () => ["cargo", "test", "--workspace", "--color=never"],
+  },
+  container: {
+    title: "What runs in the container",
+    needs: ["agent"],
+    built: false,
+    command: () => nodeTest(testsUnder("container/tests", /\.test\.mjs$/), "--test-concurrency=1"),
+  },
+  dev: {
+    title: "Development stand-ins, console and scripts",
+    needs: ["agent"],
+    built: false,
+    command: () => nodeTest(["dev", "console", "scripts"].flatMap((dir) => testsUnder(dir, /\.test\.m?[jt]s$/))),
+  },
+  api: {
+    title: "Black box, against workerd",
+    needs: ["agent", "rust", "wasm-tools"],
+    built: true,
+    command: () =>
+      nodeTest(
+        testsUnder("tests", /\.test\.ts$/).filter((file) => !relative(ROOT, file).startsWith(join("tests", "browser"))),
+        "--test-concurrency=1",
+      ),
+  },
+  browser: {
+    title: "In a browser",
+    needs: ["agent", "rust", "wasm-tools", "chromium"],
+    built: true,
+    command: () => nodeTest(testsUnder("tests/browser", /\.test\.ts$/), "--test-concurrency=1"),
+  },
+};
+
+/** @typedef {{passed: number, failed: number, skipped: number}} Counts */
+
+/** What the two test runners say of themselves at the end. @param {string} line @param {Counts} counts */
+function count(line, counts) {
+  const cargo = line.match(/^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/);
+  if (cargo) {
+    counts.passed += Number(cargo[1]);
+    counts.failed += Number(cargo[2]);
+    counts.skipped += Number(cargo[3]);
+  }
+  const node = line.match(/^ℹ (pass|fail|cancelled|skipped|todo) (\d+)/);
+  const key = { pass: "passed", fail: "failed", cancelled: "failed", skipped: "skipped", todo: "skipped" }[
+    node?.[1] ?? ""
+  ];
+  if (key) counts[/** @type {keyof Counts} */ (key)] += Number(node?.[2]);
+}
+
+/** @param {string[]} command @param {NodeJS.ProcessEnv} env @returns {Promise<Counts & {ok: boolean}>} */
+function runSuite([program = "", ...args], env) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"] });
+    const forward = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);
+    for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.on(signal, forward);
+    let rest = "";
+    child.stdout.setEncoding("utf8");
+    child.stdout.on("data", (chunk) => {
+      process.stdout.write(chunk);
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) count(plain(line), counts);
+    });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.removeListener(signal, forward);
+      resolve({ ...counts, ok: code === 0 && counts.failed === 0 && counts.passed > 0 });
+    });
+  });
+}
+
+await runMain(async () => {
+  const named = process.argv.slice(2);
+  const unknown = named.filter((name) => !(name in SUITES));
+  if (unknown.length > 0)
+    throw new UserError(`No such suite: ${unknown.join(", ")}. There are: ${Object.keys(SUITES).join(", ")}`);
+  const chosen = Object.entries(SUITES).filter(([name]) => named.length === 0 || named.includes(name));
+
+  const needs = /** @type {Need[]} */ (["npm", "rust", "wasm-tools", "agent", "chromium"]).filter(
+    (need) => need === "npm" || chosen.some(([, suite]) => suite.needs.includes(need)),
+  );
+  const built = chosen.some(([, suite]) => suite.built);
+  const progress = new Progress(needs.length + (built ? 3 : 0));
+  await ensure(progress, ...needs);
+  if (built) await build(progress, { console: ["production", "development"] });
+
+  const chromium = needs.includes("chromium") ? findChromium() : null;
+  const env = toolEnv({
+    FORCE_COLOR: process.stdout.isTTY ? "1" : "0",
+    ...(chromium ? { CHROMIUM_PATH: chromium } : {}),
+  });
+  /** @type {(Counts & {name: string, ok: boolean, took: string})[]} */
+  const rows = [];
+  for (const [name, suite] of chosen) {
+    console.log(`\n=== ${name}: ${suite.title}`);
+    const started = Date.now();
+    const result = await runSuite(suite.command(), env);
+    rows.push({ name, ...result, took: duration(Date.now() - started) });
+  }
+
+  console.log("\n=== Summary");
+  for (const { name, passed, failed, skipped, ok, took } of rows) {
+    const skips = skipped > 0 ? `, ${skipped} skipped` : "";
+    console.log(`${ok ? "ok    " : "FAILED"} ${name.padEnd(10)} ${passed} passed, ${failed} failed${skips} (${took})`);
+  }
+  const sum = (/** @type {"passed" | "failed" | "skipped"} */ key) => rows.reduce((total, row) => total + row[key], 0);
+  const skips = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";
+  console.log(`\n${sum("passed")} passed, ${sum("failed")} failed${skips}`);
+  return rows.every(({ ok }) => ok) ? 0 : 1;
+});

@@ -1,0 +1,38 @@
+//! One file per area of the interface. Each handler parses, calls, and answers.
+
+pub mod agent;
+pub mod auth;
+pub mod entry;
+
+use multiclaw_agent_object::port::{Outcome, now};
+use multiclaw_agent_object::settings;
+use multiclaw_core::error::{Failure, Problem};
+use multiclaw_core::messages::Caller;
+use multiclaw_core::session::{Audience, SessionKeys, token_from_cookies};
+use worker::{Env, Request};
+
+use crate::input::header;
+
+/// `JWT_SECRET` and, during a rotation, `JWT_SECRET_PREVIOUS`.
+fn session_keys(env: &Env) -> Outcome<SessionKeys> {
+    let current = settings::secret(env, "JWT_SECRET")
+        .ok_or_else(|| Failure::misconfigured("secret JWT_SECRET is not set"))?;
+    let previous = settings::secret(env, "JWT_SECRET_PREVIOUS");
+    SessionKeys::new(&current, previous.as_ref()).map_err(|error| {
+        Failure::misconfigured(format!("secret JWT_SECRET or JWT_SECRET_PREVIOUS: {error}"))
+    })
+}
+
+/// Who calls, by the cookie of this origin. That the session still lives is the object's to say.
+fn caller(request: &Request, env: &Env, audience: Audience) -> Outcome<Caller> {
+    let cookies = header(request, "cookie").unwrap_or_default();
+    let token = token_from_cookies(audience, &cookies).ok_or_else(Problem::sign_in)?;
+    let (session, _) = session_keys(env)?
+        .verify(audience, token, now())
+        .map_err(|_| Problem::sign_in())?;
+    Ok(Caller {
+        asset: session.asset,
+        session: session.id,
+        wallet: session.wallet,
+    })
+}

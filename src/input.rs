@@ -1,0 +1,86 @@
+//! What clients send, bounded and typed. Each refusal names the field and what was expected; nothing is echoed.
+
+use futures_util::StreamExt as _;
+use multiclaw_agent_object::port::{Outcome, Tried as _};
+use multiclaw_core::error::{Code, Problem};
+use serde_json::{Map, Value};
+use worker::{ByteStream, Request};
+
+/// Largest JSON body that is read.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// A request's header as text; `None` when it is absent.
+pub fn header(request: &Request, name: &str) -> Option<String> {
+    request.headers().get(name).ok().flatten()
+}
+
+/// The fields of a JSON object.
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads a request's body.
+    pub async fn read(request: &Request) -> Outcome<Self> {
+        let content_type = header(request, "content-type").unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(
+                Code::UnsupportedMediaType,
+                "Send the body as `content-type: application/json`.",
+            )
+            .into());
+        }
+        let bytes = read_body(request).await?;
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            _ => Err(Problem::new(Code::MalformedBody, "The body must be one JSON object.").into()),
+        }
+    }
+
+    /// A text of at most `max_length` bytes.
+    pub fn text(&self, name: &str, max_length: usize, expected: &str) -> Result<&str, Problem> {
+        match self.0.get(name) {
+            Some(Value::String(text)) if text.len() <= max_length => Ok(text),
+            _ => Err(Problem::field(name, expected)),
+        }
+    }
+
+    /// As [`Fields::text`], where the field may be absent.
+    pub fn optional_text(
+        &self,
+        name: &str,
+        max_length: usize,
+        expected: &str,
+    ) -> Result<Option<&str>, Problem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => self.text(name, max_length, expected).map(Some),
+        }
+    }
+}
+
+/// The whole body, at most [`MAX_BODY`] bytes.
+pub async fn read_body(request: &Request) -> Outcome<Vec<u8>> {
+    let too_large = || {
+        Problem::new(
+            Code::BodyTooLarge,
+            format!("The body may have at most {MAX_BODY} bytes."),
+        )
+    };
+    let declared =
+        header(request, "content-length").and_then(|length| length.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > MAX_BODY) {
+        return Err(too_large().into());
+    }
+    let mut bytes = Vec::new();
+    let Some(stream) = request.inner().body() else {
+        return Ok(bytes);
+    };
+    let mut stream = ByteStream::from(stream);
+    while let Some(chunk) = stream.next().await {
+        bytes.extend_from_slice(&chunk.tried("request body")?);
+        if bytes.len() > MAX_BODY {
+            return Err(too_large().into());
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,98 @@
+//! The Worker: the only door to the agents. It tells whose host is addressed, routes, and answers.
+
+mod handlers;
+mod input;
+mod ports;
+mod respond;
+
+use multiclaw_core::config::{Hosts, Surface};
+use multiclaw_core::error::{Code, Problem};
+use multiclaw_core::route::{AppRoute, EntryRoute};
+use worker::{Context, Env, Request, Response, event};
+
+// Named here so that the bundle exports it: a class of a dependency that nobody names is silently left out.
+pub use multiclaw_agent_object::Agent;
+use multiclaw_agent_object::port::Outcome;
+use multiclaw_agent_object::settings;
+
+use crate::input::header;
+use crate::respond::Shell;
+
+#[event(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+    if request.path() == "/healthz" && !is_agent_host(&request, &env) {
+        return respond::health();
+    }
+    let hosts = match settings::hosts(&env) {
+        Ok(hosts) => hosts,
+        Err(failure) => return respond::failure(&failure, &Shell::Bare),
+    };
+    let host = header(&request, "host").unwrap_or_default();
+    match hosts.surface(&host) {
+        Some(Surface::App) => app(request, &env, &hosts).await,
+        Some(Surface::Agent(asset)) => {
+            let shell = Shell::Agent;
+            match EntryRoute::find(&request.inner().method(), &request.path()) {
+                Ok(route) => respond::finish(
+                    handlers::entry::handle(route, asset, request, &env).await,
+                    &shell,
+                ),
+                Err(error) => respond::route_error(error, &shell),
+            }
+        }
+        None => {
+            let detail = "Nothing is served on this host. See APP_ORIGINS and AGENT_DOMAIN.";
+            respond::failure(&Problem::new(Code::NotFound, detail).into(), &Shell::Bare)
+        }
+    }
+}
+
+/// `/healthz` of an agent's host is the agent's. It is no reason to need a configuration.
+fn is_agent_host(request: &Request, env: &Env) -> bool {
+    let host = header(request, "host").unwrap_or_default();
+    settings::hosts(env).is_ok_and(|hosts| matches!(hosts.surface(&host), Some(Surface::Agent(_))))
+}
+
+async fn app(request: Request, env: &Env, hosts: &Hosts) -> worker::Result<Response> {
+    let origin = header(&request, "origin");
+    let allowed = origin
+        .as_deref()
+        .and_then(|origin| hosts.app_origin(origin));
+    let shell = Shell::App {
+        origin: allowed.map(|origin| origin.as_str().to_owned()),
+    };
+    let method = request.inner().method();
+    if method == "OPTIONS" && allowed.is_some() {
+        return respond::preflight(&shell);
+    }
+    // Cookies are SameSite; a browser's page that is not ours gets no answer either way (C06).
+    if origin.is_some() && allowed.is_none() {
+        let detail = "Pages of this origin may not call the API. See APP_ORIGINS.";
+        return respond::failure(&Problem::new(Code::OriginNotAllowed, detail).into(), &shell);
+    }
+    match AppRoute::find(&method, &request.path()) {
+        Ok(route) => respond::finish(dispatch(route, request, env, hosts).await, &shell),
+        Err(error) => respond::route_error(error, &shell),
+    }
+}
+
+async fn dispatch(
+    route: AppRoute,
+    request: Request,
+    env: &Env,
+    hosts: &Hosts,
+) -> Outcome<Response> {
+    match route {
+        AppRoute::Challenge => handlers::auth::challenge(request, env, hosts).await,
+        AppRoute::Verify => handlers::auth::verify(request, env).await,
+        AppRoute::Session => handlers::auth::session(&request, env).await,
+        AppRoute::Logout => handlers::auth::logout(&request, env).await,
+        AppRoute::Agent(asset, route) => handlers::agent::handle(asset, route, request, env).await,
+        AppRoute::Console => ports::assets::fetch(request, env).await,
+    }
+}

@@ -1,0 +1,70 @@
+//! `AGENT`: the Durable Object of a domain. Every call has a time limit: an object that dies leaves its caller waiting.
+
+use core::time::Duration;
+
+use multiclaw_agent_object::port::{Outcome, Tried as _, within};
+use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::ids::Asset;
+use multiclaw_core::messages::{CALL_URL, CALLER_HEADER, Call, Caller, Envelope};
+use multiclaw_core::tenancy::object_name;
+use worker::{Env, Headers, Method, Request, RequestInit, Response, Stub};
+
+/// Longest answer to a call: a snapshot on demand waits for its upload.
+const CALL_LIMIT: Duration = Duration::from_secs(330);
+
+fn stub(env: &Env, asset: Asset) -> Outcome<Stub> {
+    let namespace = env.durable_object("AGENT").map_err(|error| {
+        Failure::misconfigured(format!("Durable Object binding AGENT: {error}"))
+    })?;
+    namespace
+        .id_from_name(&object_name(asset))
+        .and_then(|id| id.get_stub())
+        .tried("Durable Object")
+}
+
+/// Calls the object of a domain. `asset` comes from a verified token or a decoded account, never from input alone.
+pub async fn call(env: &Env, asset: Asset, call: Call) -> Outcome<Response> {
+    let body = serde_json::to_string(&Envelope { asset, call })
+        .map_err(|error| Failure::internal(format!("call: {error}")))?;
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_body(Some(body.into()));
+    let request = Request::new_with_init(CALL_URL, &init).tried("call")?;
+    send(env, asset, request).await
+}
+
+/// Passes a browser's request on to the agent, for a caller whose token was verified.
+pub async fn pass_on(env: &Env, caller: Caller, request: &Request) -> Outcome<Response> {
+    let text = serde_json::to_string(&caller)
+        .map_err(|error| Failure::internal(format!("caller: {error}")))?;
+    let copy = Request::from(
+        worker::web_sys::Request::new_with_request(request.inner()).tried("request")?,
+    );
+    // A copy's headers can be changed; whatever the client sent under this name is overwritten.
+    let headers: &Headers = copy.headers();
+    headers.set(CALLER_HEADER, &text).tried("request")?;
+    send(env, caller.asset, copy).await
+}
+
+async fn send(env: &Env, asset: Asset, request: Request) -> Outcome<Response> {
+    let stub = stub(env, asset)?;
+    let answer = within(CALL_LIMIT, "Durable Object", async {
+        stub.fetch_with_request(request).await.map_err(|error| {
+            Failure::new(
+                Code::AgentUnavailable,
+                "The agent's keeper did not answer. Try again in a moment.",
+                format!("Durable Object: {error}"),
+            )
+        })
+    });
+    answer.await.map_err(|failure| match failure.problem.code {
+        // The time limit: what became of the call is not known.
+        Code::Internal => Failure {
+            problem: Problem::new(
+                Code::AgentUnavailable,
+                "The agent's keeper took too long. Look at its status before you try again.",
+            ),
+            context: failure.context,
+        },
+        _ => failure,
+    })
+}

@@ -1,0 +1,127 @@
+//! The only place that turns results into responses to clients: problems, security headers, CORS.
+
+use multiclaw_agent_object::port::{Outcome, log};
+use multiclaw_agent_object::reply;
+use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::route::RouteError;
+use worker::{Headers, Response, ResponseBuilder};
+
+/// What a response is dressed in.
+pub enum Shell {
+    /// A host that is not ours.
+    Bare,
+    /// Console and API; `origin` is the allowed origin that asked, if a browser named one.
+    App { origin: Option<String> },
+    /// An agent's origin: its pages bring their own policies.
+    Agent,
+}
+
+const CONSOLE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// `GET /healthz`: that the Worker runs, and which version. It touches no binding.
+pub fn health() -> worker::Result<Response> {
+    let body = serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
+    ResponseBuilder::new()
+        .with_header("cache-control", "no-store")?
+        .from_json(&body)
+}
+
+pub fn finish(result: Outcome<Response>, shell: &Shell) -> worker::Result<Response> {
+    match result {
+        Ok(response) => dress(response, shell),
+        Err(failure_) => failure(&failure_, shell),
+    }
+}
+
+pub fn failure(failure: &Failure, shell: &Shell) -> worker::Result<Response> {
+    log(failure);
+    dress(reply::problem(&failure.problem)?, shell)
+}
+
+pub fn route_error(error: RouteError, shell: &Shell) -> worker::Result<Response> {
+    match error {
+        RouteError::Problem(problem) => failure(&problem.into(), shell),
+        RouteError::Method(allowed) => {
+            let problem = Problem::new(
+                Code::MethodNotAllowed,
+                format!("This route takes {allowed}."),
+            );
+            let response = reply::problem(&problem)?;
+            response.headers().set("allow", allowed)?;
+            dress(response, shell)
+        }
+    }
+}
+
+/// Answers a browser's question whether a page of an allowed origin may call.
+pub fn preflight(shell: &Shell) -> worker::Result<Response> {
+    let response = reply::empty();
+    response
+        .headers()
+        .set("access-control-allow-methods", "GET, POST, PUT, DELETE")?;
+    response
+        .headers()
+        .set("access-control-allow-headers", "content-type")?;
+    response.headers().set("access-control-max-age", "600")?;
+    dress(response, shell)
+}
+
+fn dress(response: Response, shell: &Shell) -> worker::Result<Response> {
+    // A switch of protocols belongs to the agent's origin and carries nothing of ours.
+    if response.status_code() == 101 {
+        return Ok(response);
+    }
+    let (builder, body) = response.into_parts();
+    let plain = builder.body(body);
+    let headers = plain.headers().clone();
+    match shell {
+        Shell::Bare => set_all(
+            &headers,
+            &[
+                ("x-content-type-options", "nosniff"),
+                ("content-security-policy", "default-src 'none'"),
+            ],
+        )?,
+        Shell::App { origin } => {
+            set_all(
+                &headers,
+                &[
+                    ("x-content-type-options", "nosniff"),
+                    ("content-security-policy", CONSOLE_POLICY),
+                    ("referrer-policy", "no-referrer"),
+                    ("cross-origin-opener-policy", "same-origin-allow-popups"),
+                    (
+                        "permissions-policy",
+                        "camera=(), geolocation=(), microphone=()",
+                    ),
+                    ("vary", "Origin"),
+                ],
+            )?;
+            match origin {
+                Some(origin) => set_all(
+                    &headers,
+                    &[
+                        ("access-control-allow-origin", origin.as_str()),
+                        ("access-control-allow-credentials", "true"),
+                    ],
+                )?,
+                None => set_all(&headers, &[("cross-origin-resource-policy", "same-origin")])?,
+            }
+        }
+        Shell::Agent => set_all(
+            &headers,
+            &[
+                ("x-content-type-options", "nosniff"),
+                ("referrer-policy", "same-origin"),
+            ],
+        )?,
+    }
+    Ok(plain.with_headers(headers))
+}
+
+fn set_all(headers: &Headers, pairs: &[(&str, &str)]) -> worker::Result<()> {
+    pairs
+        .iter()
+        .try_for_each(|(name, value)| headers.set(name, value))
+}
