@@ -1,8 +1,9 @@
 // The command line of an agent's container: one command per life-cycle step, called by the domain's Durable Object.
-// A command prints one JSON line on stdout; a failed one prints one line of reason on stderr and exits with 1.
+// A command prints one JSON line on stdout; a failed one prints one line of reason on stderr and exits with 1, or with 3
+// where it is the archive that is at fault.
 import process from "node:process";
 
-import { AgentError, reasonOf } from "./lib/errors.mjs";
+import { AgentError, exitCodeOf, reasonOf } from "./lib/errors.mjs";
 import { pathsFrom } from "./lib/paths.mjs";
 import { startWatchdog } from "./lib/watchdog.mjs";
 
@@ -26,6 +27,7 @@ const COMMANDS = {
   snapshot: { limit: 300, load: () => import("./lib/snapshot.mjs") },
   send: { limit: 900, load: () => import("./lib/send.mjs") },
   resume: { limit: 30, load: () => import("./lib/resume.mjs") },
+  activity: { limit: 30, load: () => import("./lib/activity.mjs") },
   wipe: { limit: 30, load: () => import("./lib/wipe.mjs") },
 };
 
@@ -48,6 +50,6 @@ main().then(
     process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(code));
   },
   (error) => {
-    process.stderr.write(`${reasonOf(error)}\n`, () => process.exit(1));
+    process.stderr.write(`${reasonOf(error)}\n`, () => process.exit(exitCodeOf(error)));
   },
 );

@@ -1,7 +1,7 @@
 // Everything that a local run consists of, in one Node process plus wrangler: the Solana RPC, the echo model, the host of
 // the stand-in containers, and the Worker itself. Used by `npm run dev` and by the black-box tests.
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,6 +25,8 @@ export interface StackOptions {
   secrets?: Readonly<Record<string, string | undefined>>;
   /** By default the development console. */
   consoleDir?: string;
+  /** What the image has at /opt/agent; by default the real agent. */
+  agentDir?: string;
   onLog?: (line: string) => void;
 }
 
@@ -47,7 +49,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const stateDir = resolve(options.stateDir);
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const port = await usablePort(options.port ?? 0);
-  const closing: (() => Promise<void>)[] = [];
+  const closing: (() => Promise<void>)[] = [claim(stateDir)];
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= closeAll(closing);
@@ -63,7 +65,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const token = randomBytes(32).toString("base64url");
     const sandbox = await startSandboxHost({
       dir: join(stateDir, "sandboxes"),
-      agentDir: join(ROOT, "container"),
+      agentDir: resolve(options.agentDir ?? join(ROOT, "container")),
       token,
     });
     closing.push(() => sandbox.close());
@@ -145,6 +147,27 @@ function onSignals(stop: () => Promise<void>): () => Promise<void> {
   return async () => {
     for (const { signal, handler } of handlers) process.removeListener(signal, handler);
   };
+}
+
+/** Two runs on one directory would delete each other's sandboxes. Returns what gives the directory back. */
+export function claim(stateDir: string): () => Promise<void> {
+  const file = join(stateDir, "run.pid");
+  const holder = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+  if (holder > 0 && isAlive(holder))
+    throw new Error(
+      `process ${holder} already runs on ${stateDir}: end it first (if that is another program, delete run.pid there)`,
+    );
+  writeFileSync(file, String(process.pid), { mode: 0o600 });
+  return async () => rmSync(file, { force: true });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 /** The port itself, or a free one for 0; a clear word when something already listens there. */

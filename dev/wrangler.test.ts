@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { writeSecrets } from "./secrets.ts";
-import { ROOT, usablePort } from "./stack.ts";
+import { claim, ROOT, usablePort } from "./stack.ts";
 import { Wrangler } from "./wrangler.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "wrangler-"));
@@ -76,4 +76,11 @@ test("a port that is taken is named", async () => {
   const port = typeof address === "object" && address ? address.port : 0;
   await assert.rejects(usablePort(port), new RegExp(`port ${port} is in use`));
   server.close();
+});
+
+test("a directory in use by another run is named, and given back at the end", async () => {
+  const release = claim(dir);
+  assert.throws(() => claim(dir), new RegExp(`process ${process.pid} already runs`));
+  await release();
+  await claim(dir)();
 });

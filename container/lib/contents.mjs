@@ -29,6 +29,9 @@ const CREDENTIAL_FILES = new Set([
   ".env",
 ]);
 
+/** Locks, held exclusively while a turn runs, and half-built search indexes, which OpenClaw builds anew. */
+const WORKING_FILES = /\.(reindex-lock\.sqlite|lock\.sqlite|memory-reindex-[0-9a-f-]+)(-wal|-shm|-journal)?$/;
+
 /**
  * @param {string} name
  * @returns {boolean} whether a snapshot holds this entry of the state directory
@@ -47,9 +50,10 @@ export function isOpenClawsOwn(relative) {
 
 /**
  * @param {string} relative
- * @returns {boolean}
+ * @returns {boolean} whether a file, though below a kept directory, stays out: a credential, or a mere tool of running work
  */
-export function isCredentialFile(relative) {
+export function isLeftAside(relative) {
+  if (!isOpenClawsOwn(relative)) return false;
   const name = relative.slice(relative.lastIndexOf("/") + 1);
-  return isOpenClawsOwn(relative) && (CREDENTIAL_FILES.has(name) || /\.(pem|key|lock)$/.test(name));
+  return CREDENTIAL_FILES.has(name) || /\.(pem|key|lock)$/.test(name) || WORKING_FILES.test(name);
 }

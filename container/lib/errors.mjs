@@ -1,7 +1,15 @@
 // Errors whose text may be shown, and the one place that decides what of any other error may be.
 
 /** A failure that we worded ourselves: its message holds no secret and no user data. */
-export class AgentError extends Error {}
+export class AgentError extends Error {
+  /** Exit code of a command that fails with it. */
+  exit = 1;
+}
+
+/** An archive that is not what it should be: another one may do, which can't be said of any other failure. */
+export class ArchiveError extends AgentError {
+  exit = 3;
+}
 
 /**
  * One line for stderr. Messages of foreign errors may quote their input (a JSON parser's does), so only their code is told.
@@ -16,6 +24,11 @@ export function reasonOf(error) {
     return `unexpected failure (${code}${call})`;
   }
   return "unexpected failure";
+}
+
+/** @param {unknown} error */
+export function exitCodeOf(error) {
+  return error instanceof AgentError ? error.exit : 1;
 }
 
 /**

@@ -3,7 +3,7 @@
 import { lstat, realpath, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 
-import { AgentError } from "./errors.mjs";
+import { ArchiveError, hasCode } from "./errors.mjs";
 
 /**
  * @param {string} relative where the link lies, below the state directory
@@ -23,7 +23,9 @@ export function staysInside(relative, target) {
 export async function makeLinks(root, links) {
   for (const [relative, target] of links) {
     await requireRealDirectories(root, path.posix.dirname(relative));
-    await symlink(target, path.join(root, relative));
+    await symlink(target, path.join(root, relative)).catch((error) => {
+      throw hasCode(error, "EEXIST") ? new ArchiveError("the archive names a link where a file is") : error;
+    });
   }
   // Links that lead over other links may still end outside, whatever their text says.
   const real = await realpath(root);
@@ -43,6 +45,6 @@ async function requireRealDirectories(root, relative) {
   for (const part of relative === "." ? [] : relative.split("/")) {
     directory = path.join(directory, part);
     const stat = await lstat(directory).catch(() => undefined);
-    if (!stat?.isDirectory()) throw new AgentError("the archive names a link in no directory");
+    if (!stat?.isDirectory()) throw new ArchiveError("the archive names a link in no directory");
   }
 }

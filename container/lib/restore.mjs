@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { parseArgs } from "node:util";
 
 import { inspect, unpack } from "./archive.mjs";
-import { AgentError, hasCode } from "./errors.mjs";
+import { AgentError, ArchiveError, hasCode, reasonOf } from "./errors.mjs";
 import { makePrivateDirectory } from "./files.mjs";
 import { MAX_ARCHIVE_BYTES } from "./limits.mjs";
 import { makeLinks } from "./links.mjs";
@@ -28,8 +28,7 @@ export async function run({ paths, argv, stdin }) {
   try {
     const archive = path.join(work, "archive");
     await receive(stdin, archive, expected);
-    const manifest = await inspect(archive);
-    await unpack(archive, fresh);
+    const manifest = await opened(archive, fresh);
     await mkdir(path.join(fresh, "state"), { recursive: true, mode: 0o700 });
     await makeLinks(path.join(fresh, "state"), manifest.links);
     await requireUnused(paths);
@@ -39,6 +38,22 @@ export async function run({ paths, argv, stdin }) {
   } finally {
     await rm(work, { recursive: true, force: true });
     await rm(fresh, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Its hash was right, so an archive that does not open never will; a disk that fails says nothing about it.
+ * @param {string} archive
+ * @param {string} fresh
+ */
+async function opened(archive, fresh) {
+  try {
+    const manifest = await inspect(archive);
+    await unpack(archive, fresh);
+    return manifest;
+  } catch (error) {
+    if (error instanceof Error && "syscall" in error) throw error;
+    throw new ArchiveError(reasonOf(error));
   }
 }
 
@@ -82,12 +97,12 @@ async function receive(input, file, expected) {
   const check = new Transform({
     transform(chunk, _encoding, done) {
       size += chunk.length;
-      if (size > expected.size) return done(new AgentError("the archive is longer than announced"));
+      if (size > expected.size) return done(new ArchiveError("the archive is longer than announced"));
       hash.update(chunk);
       done(null, chunk);
     },
   });
   await pipeline(input, check, createWriteStream(file, { mode: 0o600, flags: "wx" }));
   if (size !== expected.size) throw new AgentError("the archive is shorter than announced");
-  if (hash.digest("hex") !== expected.sha256) throw new AgentError("the archive's hash does not match");
+  if (hash.digest("hex") !== expected.sha256) throw new ArchiveError("the archive's hash does not match");
 }

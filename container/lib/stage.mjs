@@ -4,7 +4,7 @@ import { lstat, mkdir, open, opendir, readlink, rm, utimes } from "node:fs/promi
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 
-import { isCredentialFile, isKept, isOpenClawsOwn } from "./contents.mjs";
+import { isKept, isLeftAside, isOpenClawsOwn } from "./contents.mjs";
 import { AgentError, hasCode } from "./errors.mjs";
 import { MAX_DEPTH, MAX_LINKS, MAX_STATE_BYTES, MAX_STATE_ENTRIES } from "./limits.mjs";
 import { staysInside } from "./links.mjs";
@@ -76,7 +76,7 @@ class Stager {
    */
   async #entry(relative, depth) {
     const stat = await lstat(path.join(this.#from, relative)).catch(gone);
-    if (!stat || isCredentialFile(relative)) return;
+    if (!stat || isLeftAside(relative)) return;
     if (this.#forms.some((form) => relative.includes(form))) return void this.#leaveOut("(a name that holds a secret)");
     this.#entries += 1;
     if (this.#entries > MAX_STATE_ENTRIES - 2) throw new AgentError("the state holds too many files");
@@ -137,7 +137,9 @@ class Stager {
       });
       return;
     }
-    await copyDatabase(from, to);
+    await copyDatabase(from, to).catch(() => {
+      throw new AgentError(`the database ${relative} could not be copied`);
+    });
     if (scrubDatabase(to, this.#forms)) this.result.masked.push(relative);
   }
 

@@ -90,7 +90,7 @@ const REFUSED = {
     }),
     /link in no directory/,
   ],
-  "a link in place of a file": [archiveOf([NOTE], { links: [["workspace/note.md", "x"]] }), /EEXIST/],
+  "a link in place of a file": [archiveOf([NOTE], { links: [["workspace/note.md", "x"]] }), /link where a file is/],
   "more bytes than a state may have": [
     archiveOf([{ path: "state/big", size: MAX_STATE_BYTES + 1 }]),
     /too large when unpacked/,
@@ -110,7 +110,8 @@ for (const [name, [archive, reason]] of Object.entries(REFUSED)) {
   test(`an archive with ${name} is refused and leaves nothing`, async (t) => {
     const sandbox = await makeSandbox(t);
     const outcome = await run(sandbox, argumentsFor(archive), archive);
-    assert.equal(outcome.code, 1);
+    // Another archive may do; this one never will.
+    assert.equal(outcome.code, 3);
     assert.match(outcome.stderr, reason);
     assert.equal(outcome.stderr.trim().split("\n").length, 1);
     assert.deepEqual(await readdir(sandbox.paths.data), []);
@@ -140,7 +141,8 @@ test("size and hash must be those announced", async (t) => {
   ]);
   for (const [args, input, reason] of cases) {
     const outcome = await run(sandbox, ["restore", ...args], input);
-    assert.equal(outcome.code, 1);
+    // Too few bytes may have been lost on the way.
+    assert.equal(outcome.code, /longer|hash/.test(outcome.stderr) ? 3 : 1);
     assert.match(outcome.stderr, reason);
     await assert.rejects(stat(sandbox.paths.state), { code: "ENOENT" });
   }

@@ -94,6 +94,7 @@ test("what makes the agent remember is kept, the rest is not", async (t) => {
     "agents/main/agent/auth-profiles.json": "{}",
     "agents/main/agent/models.json": "{}",
     "state/server.pem": "pem",
+    "agents/main/agent/openclaw-agent.sqlite.memory-reindex-50de32a0-1bb4-47f4-94ca-d185cab77184-wal": "half",
     "cache/control-ui-assets/a.js": "js",
     "tmp/x": "x",
     "npm/projects/y": "y",
@@ -239,6 +240,24 @@ test("a damaged database fails the snapshot, and nothing is staged", async (t) =
   assert.equal(outcome.code, 1);
   assert.equal(outcome.stderr.trim().split("\n").length, 1);
   assert.match((await run(sandbox, ["send"])).stderr, /no snapshot is staged/);
+});
+
+test("a database that another process locks fails the snapshot by name, except where it is only a lock", async (t) => {
+  const sandbox = await injectedSandbox(t);
+  const agent = path.join(sandbox.paths.state, "agents/main/agent");
+  await mkdir(agent, { recursive: true });
+  const locked = (/** @type {string} */ name) => {
+    const database = new DatabaseSync(path.join(agent, name));
+    t.after(() => database.close());
+    database.exec("CREATE TABLE t (v); BEGIN EXCLUSIVE");
+    return database;
+  };
+  locked("openclaw-agent.sqlite.reindex-lock.sqlite");
+  assert.equal((await run(sandbox, ["snapshot"])).json?.files, 0);
+  locked("openclaw-agent.sqlite");
+  const outcome = await run(sandbox, ["snapshot"]);
+  assert.equal(outcome.code, 1);
+  assert.match(outcome.stderr, /agents\/main\/agent\/openclaw-agent\.sqlite could not be copied/);
 });
 
 test("one snapshot at a time, and a dead one's lock holds nobody up", async (t) => {

@@ -112,14 +112,15 @@ impl Staged {
     }
 }
 
-/// Those of `snapshots` (newest first) that may go so that `keep` remain. The newest stays always.
+/// Those of `snapshots` (newest first) that may go so that `keep` remain. The newest stays always, and so does the one
+/// that is about to be restored.
 #[must_use]
-pub fn surplus(snapshots: &[Snapshot], keep: usize) -> Vec<SnapshotId> {
-    snapshots
+pub fn surplus(snapshots: &[Snapshot], keep: usize, chosen: Option<SnapshotId>) -> Vec<SnapshotId> {
+    let beyond = snapshots
         .iter()
         .skip(keep.max(1))
-        .map(|snapshot| snapshot.id)
-        .collect()
+        .map(|snapshot| snapshot.id);
+    beyond.filter(|id| Some(*id) != chosen).collect()
 }
 
 /// The order in which a start tries them: the chosen one alone, else newest first.
@@ -153,9 +154,10 @@ mod tests {
     #[test]
     fn c19_the_newest_is_never_surplus() {
         let all = [snapshot(3), snapshot(2), snapshot(1)];
-        assert_eq!(surplus(&all, 0), vec![all[1].id, all[2].id]);
-        assert_eq!(surplus(&all, 2), vec![all[2].id]);
-        assert!(surplus(&all, 10).is_empty());
+        assert_eq!(surplus(&all, 0, None), vec![all[1].id, all[2].id]);
+        assert_eq!(surplus(&all, 2, None), vec![all[2].id]);
+        assert!(surplus(&all, 10, None).is_empty());
+        assert_eq!(surplus(&all, 1, Some(all[1].id)), vec![all[2].id]);
     }
 
     #[test]

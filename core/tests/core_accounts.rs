@@ -252,3 +252,30 @@ fn a_second_attribute_list_is_refused() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_record_that_points_before_the_plugins_or_at_another_one_is_refused() {
+    let plugins = |plugin_type: u8, offset: u64| {
+        let mut data = fixture("asset_attributes").data;
+        let record = data.len() - 14;
+        data[record] = plugin_type;
+        data[record + 2..record + 10].copy_from_slice(&offset.to_le_bytes());
+        // Read as a plugin, the account's first two bytes would be a freeze.
+        data[1] = 1;
+        match decode(&CORE_PROGRAM, &data) {
+            Ok(AccountState::Asset(asset)) => asset.plugins,
+            other => panic!("{other:?}"),
+        }
+    };
+    const ATTRIBUTES_AT: u64 = 130;
+    assert!(plugins(6, ATTRIBUTES_AT).is_ok_and(|plugins| plugins.attributes.is_some()));
+    assert!(plugins(1, 0).is_err(), "before the plugins");
+    assert!(
+        plugins(3, ATTRIBUTES_AT).is_err(),
+        "at a plugin of another type"
+    );
+    assert!(
+        plugins(6, ATTRIBUTES_AT + (1 << 32)).is_err(),
+        "beyond the account, however wide a pointer is"
+    );
+}

@@ -4,7 +4,6 @@
 
 use core::time::Duration;
 
-use futures_util::StreamExt as _;
 use futures_util::future::try_join3;
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Object, Promise, Reflect};
@@ -13,7 +12,7 @@ use wasm_bindgen::prelude::*;
 use worker::web_sys::{ReadableStream, Response as JsResponse};
 use worker::{ByteStream, Fetcher, State};
 
-use crate::port::{Outcome, Tried as _, within};
+use crate::port::{Outcome, Tried as _, read_bounded, within};
 
 /// What a command may print and still be listened to.
 const MAX_OUTPUT: usize = 64 * 1024;
@@ -54,6 +53,14 @@ pub enum Stdin {
 
 /// The domain's container.
 pub struct Container(JsContainer);
+
+/// A command that ended.
+pub struct Ended {
+    name: String,
+    pub code: i32,
+    stdout: String,
+    stderr: String,
+}
 
 /// A command under way. Dropping it while its output is still read can cut the output short without an error: keep it
 /// until [`Process::finish`].
@@ -133,24 +140,50 @@ impl Container {
 
     /// Runs a command to its end and gives what it printed; a failure's context is the reason it printed.
     pub async fn run(&self, command: &[&str], stdin: Stdin, limit: Duration) -> Outcome<String> {
+        let ended = self.run_to_end(command, stdin, limit).await?;
+        match ended.code {
+            0 => Ok(ended.stdout),
+            _ => Err(ended.failure()),
+        }
+    }
+
+    /// As [`Container::run`], where the caller tells exit codes apart.
+    pub async fn run_to_end(
+        &self,
+        command: &[&str],
+        stdin: Stdin,
+        limit: Duration,
+    ) -> Outcome<Ended> {
         let process = self.exec(command, stdin).await?;
-        let name = command.get(1).copied().unwrap_or_default();
-        let done = within(limit, name, process.output()).await;
+        let name = command.get(1).copied().unwrap_or_default().to_owned();
+        let done = within(limit, &name, process.output()).await;
         if done.is_err() {
             process.kill();
         }
         let (code, stdout, stderr) = done?;
-        if code == 0 {
-            return Ok(stdout);
-        }
+        Ok(Ended {
+            name,
+            code,
+            stdout,
+            stderr,
+        })
+    }
+}
+
+impl Ended {
+    /// The failure that this end is, with the reason that the command printed.
+    pub fn failure(&self) -> Failure {
+        let Self {
+            name, code, stderr, ..
+        } = self;
         let reason: String = stderr
             .chars()
             .filter(|c| !c.is_control())
             .take(300)
             .collect();
-        Err(Failure::internal(format!(
+        Failure::internal(format!(
             "`{name}` in the container ended with {code}: {reason}"
-        )))
+        ))
     }
 }
 
@@ -188,14 +221,7 @@ async fn read(stream: Option<ReadableStream>) -> Outcome<String> {
     let Some(stream) = stream else {
         return Ok(String::new());
     };
-    let mut stream = ByteStream::from(stream);
-    let mut bytes = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.tried("command output")?);
-        if bytes.len() > MAX_OUTPUT {
-            return Err(Failure::internal("the command printed more than it may"));
-        }
-    }
+    let bytes = read_bounded(ByteStream::from(stream), MAX_OUTPUT, "command output").await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -16,7 +16,7 @@ use worker::{Delay, Headers, RequestInit, ScheduledTime};
 
 use crate::Agent;
 use crate::container::{Container, Stdin};
-use crate::port::{Outcome, Tried as _, log, now, random, within};
+use crate::port::{Outcome, Tried as _, log, now, random, read_bounded, within};
 use crate::settings;
 use crate::snapshots::Restored;
 use crate::store::Domain;
@@ -34,6 +34,8 @@ const ALLOCATE_DEADLINE: Seconds = Seconds::new(120);
 const BOOT_DEADLINE: Seconds = Seconds::new(240);
 const PROBE_PERIOD: Duration = Duration::from_millis(250);
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
+/// The agent answers what it likes; a readiness answer is a line.
+const MAX_PROBE_ANSWER: usize = 4096;
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a start ended when not by readiness.
@@ -215,8 +217,12 @@ impl Agent {
                 life.enter(State::Running, None, now());
                 self.save_life(&life)
             }
-            // The row says what is wanted in its place.
-            Err(NoStart::Interrupted) => Ok(()),
+            // The row says what is wanted in its place; this was no failed try.
+            Err(NoStart::Interrupted) => {
+                let mut life = self.life()?;
+                life.attempts = 0;
+                self.store.save_life(&life)
+            }
             Err(NoStart::Failed(code, failure)) => {
                 log(&failure);
                 container.destroy().await?;
@@ -244,12 +250,12 @@ impl Agent {
         self.phase(Phase::Restore)?;
         let chosen = self.life()?.restore;
         let list = candidates(self.store.snapshots(domain.owner)?, chosen);
-        let restored = self.restore(container, &domain, &list).await?.ok_or_else(|| {
-            NoStart::Failed(
-                TroubleCode::RestoreFailed,
-                Failure::new(Code::StorageUnavailable, "No snapshot could be restored, and the agent does not start empty over them. Choose another snapshot.", "no snapshot could be restored"),
-            )
-        })?;
+        let gone = chosen.is_some() && list.is_empty();
+        let restored = match self.restore(container, &domain, &list).await? {
+            Some(restored) if !gone => restored,
+            // Starting empty over what exists would look like a loss of memory, and become one.
+            _ => return Err(no_restore()),
+        };
 
         self.phase(Phase::Inject)?;
         // Secrets go to the owner of this moment alone.
@@ -340,8 +346,9 @@ impl Agent {
         if response.status_code() != 200 {
             return Ok(false);
         }
-        let text = response.text().await.tried("probe")?;
-        Ok(serde_json::from_str::<Answer>(&text).is_ok_and(|answer| answer.status == "started"))
+        let bytes =
+            read_bounded(response.stream().tried("probe")?, MAX_PROBE_ANSWER, "probe").await?;
+        Ok(serde_json::from_slice::<Answer>(&bytes).is_ok_and(|answer| answer.status == "started"))
     }
 
     async fn stop(&self, container: &Container, domain: &Domain) -> Outcome<()> {
@@ -381,6 +388,15 @@ impl Agent {
         life.enter(State::Stopping, Some(phase), now());
         self.save_life(&life)
     }
+}
+
+fn no_restore() -> NoStart {
+    let failure = Failure::new(
+        Code::StorageUnavailable,
+        "No snapshot could be restored, and the agent does not start empty over them. Choose another snapshot.",
+        "no snapshot could be restored",
+    );
+    NoStart::Failed(TroubleCode::RestoreFailed, failure)
 }
 
 fn trouble(code: TroubleCode, detail: &str) -> Option<Trouble> {

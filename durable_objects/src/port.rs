@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
+use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use multiclaw_core::error::{Code, Failure};
 use multiclaw_core::time::Timestamp;
 use worker::wasm_bindgen::JsValue;
-use worker::{Date, Delay};
+use worker::{ByteStream, Date, Delay};
 
 /// Result of everything here.
 pub type Outcome<T> = Result<T, Failure>;
@@ -85,6 +86,23 @@ pub async fn within<T>(
             limit.as_secs()
         ))),
     }
+}
+
+/// Reads a stream of somebody else's to its end, as long as that comes within `limit` bytes.
+///
+/// # Errors
+/// An internal failure when it is longer or breaks.
+pub async fn read_bounded(mut stream: ByteStream, limit: usize, what: &str) -> Outcome<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        bytes.extend_from_slice(&chunk.tried(what)?);
+        if bytes.len() > limit {
+            return Err(Failure::internal(format!(
+                "{what}: longer than {limit} bytes"
+            )));
+        }
+    }
+    Ok(bytes)
 }
 
 /// Writes what the operator needs to know of a failure. Contexts hold no secrets by construction.

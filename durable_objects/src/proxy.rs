@@ -82,19 +82,25 @@ impl Agent {
                     "This request can't be passed on to the agent.",
                 )
             })?;
-        let answer = self
-            .container()?
+        let container = self.container()?;
+        let answer = container
             .port(GATEWAY_PORT)?
             .fetch_request(Request::from(forwarded))
-            .await
-            .map_err(|error| {
-                Failure::new(
+            .await;
+        match answer {
+            Ok(answer) => give_back(answer),
+            Err(error) => {
+                if !container.running() {
+                    // It died: the next step records that, without waiting for the next look.
+                    self.wake_at(now()).await?;
+                }
+                Err(Failure::new(
                     Code::AgentUnavailable,
                     "The agent did not answer. Try again; restart it if it stays so.",
                     format!("proxy: {error}"),
-                )
-            })?;
-        give_back(answer)
+                ))
+            }
+        }
     }
 }
 

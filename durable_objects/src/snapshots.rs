@@ -23,6 +23,8 @@ use crate::store::Domain;
 
 /// Quiescing takes up to 20 s, packing some seconds for a large state.
 const STAGE_LIMIT: Duration = Duration::from_secs(180);
+/// Exit code of `restore` for an archive that can't be restored anywhere.
+const BAD_ARCHIVE: i32 = 3;
 const TRANSFER_LIMIT: Duration = Duration::from_secs(600);
 
 #[wasm_bindgen]
@@ -165,7 +167,8 @@ impl Agent {
         let pruned = async {
             let bucket = settings::bucket(&self.env)?;
             let keep = settings::snapshots_kept(&self.env)?;
-            for id in surplus(&self.store.snapshots(tenant.owner)?, keep) {
+            let chosen = self.life()?.restore;
+            for id in surplus(&self.store.snapshots(tenant.owner)?, keep, chosen) {
                 // The row first: a row without its archive would be a snapshot that can't be restored.
                 self.store.delete_snapshot(tenant.owner, id)?;
                 bucket
@@ -202,9 +205,13 @@ impl Agent {
         for (index, snapshot) in candidates.iter().enumerate() {
             let key = tenant.prefix().snapshot(snapshot.id);
             let object = bucket.get(key.as_str()).execute().await.stored("R2 get")?;
-            let Some(body) = object.as_ref().and_then(worker::Object::body) else {
+            // R2 holds what was put whole; another length is another archive.
+            let whole = object
+                .as_ref()
+                .filter(|object| object.size() == snapshot.size);
+            let Some(body) = whole.and_then(worker::Object::body) else {
                 log(&storage_failure(format!(
-                    "snapshot {} is missing in R2",
+                    "snapshot {} is missing in R2 or has another length",
                     snapshot.id
                 )));
                 continue;
@@ -222,13 +229,16 @@ impl Agent {
                 "--size",
                 &size,
             ];
-            match container
-                .run(&command, Stdin::Stream(stream), TRANSFER_LIMIT)
-                .await
-            {
-                Ok(_) if index == 0 => return Ok(Some(Restored::Newest)),
-                Ok(_) => return Ok(Some(Restored::Older(index))),
-                Err(failure) => log(&failure),
+            let ended = container
+                .run_to_end(&command, Stdin::Stream(stream), TRANSFER_LIMIT)
+                .await?;
+            match (ended.code, index) {
+                (0, 0) => return Ok(Some(Restored::Newest)),
+                (0, _) => return Ok(Some(Restored::Older(index))),
+                // The archive is at fault: an older one may do.
+                (BAD_ARCHIVE, _) => log(&ended.failure()),
+                // The container is: the same archive may do in the next one.
+                _ => return Err(ended.failure()),
             }
         }
         Ok(None)

@@ -2,16 +2,15 @@
 
 use core::time::Duration;
 
-use futures_util::StreamExt as _;
 use multiclaw_core::config::Chain;
 use multiclaw_core::error::{Code, Failure};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::ownership::{
     MAX_ANSWER_LENGTH, Owned, OwnershipError, account_request, read_answer,
 };
-use worker::{Fetch, Headers, Method, Request, RequestInit, Response};
+use worker::{Fetch, Headers, Method, Request, RequestInit};
 
-use crate::port::{Outcome, Tried as _, log, within};
+use crate::port::{Outcome, Tried as _, log, read_bounded, within};
 
 const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -64,22 +63,9 @@ async fn ask(
             response.status_code()
         )));
     }
-    let text = read_bounded(&mut response, MAX_ANSWER_LENGTH, what).await?;
+    let bytes = read_bounded(response.stream().tried(what)?, MAX_ANSWER_LENGTH, what).await?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::internal(format!("{what}: the answer is not UTF-8")))?;
     read_answer(&text, chain.collection)
         .map_err(|error| Failure::internal(format!("{what}: {error}")))
-}
-
-async fn read_bounded(response: &mut Response, limit: usize, what: &str) -> Outcome<String> {
-    let mut stream = response.stream().tried(what)?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.tried(what)?);
-        if bytes.len() > limit {
-            return Err(Failure::internal(format!(
-                "{what}: the answer is longer than {limit} bytes"
-            )));
-        }
-    }
-    String::from_utf8(bytes)
-        .map_err(|_| Failure::internal(format!("{what}: the answer is not UTF-8")))
 }

@@ -6,7 +6,9 @@ import { createWriteStream, mkdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { CACHE, ROOT, toolEnv, UserError } from "./project.mjs";
 
-const SHOWN_LINES = 60;
+const SHOWN_LINES = 150;
+/** Cargo's own account of what went well: in the log, but not in the way of an error. */
+const NOISE = /^\s*(Compiling|Checking|Downloading|Downloaded|Updating|Locking|Adding|Blocking) /;
 
 /** What a terminal shows of a text: no escape sequences. @param {string} text */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
@@ -38,7 +40,7 @@ export function run(command, args, { log, cwd = ROOT, env = toolEnv(), onLine, h
     if (text === "") return;
     onLine?.(text);
     if (!whole) return;
-    lines.push(text);
+    if (!NOISE.test(text)) lines.push(text);
     sink.write(`${text}\n`);
   };
 

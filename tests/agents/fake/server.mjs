@@ -1,0 +1,149 @@
+// Test stand-in for OpenClaw's gateway: shows what reached it, and answers as each path says.
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { WebSocketServer } from "ws";
+
+/** @typedef {import("node:http").IncomingMessage} Request */
+/** @typedef {import("node:http").ServerResponse} Response */
+/** @typedef {(request: Request, response: Response, rest: string) => unknown} Handler */
+
+/** @param {{state: string, port: number, knobs: (name: string) => Record<string, any>}} options */
+export async function serve({ state, port, knobs }) {
+  const born = Date.now();
+  /** Streams that wait for the word to go on. @type {Set<Response>} */
+  const waiting = new Set();
+  const memory = join(state, "memory");
+
+  /** @type {Record<string, Handler>} */
+  const paths = {
+    startupz(_request, response) {
+      const { afterMs = 0, never = false } = knobs("boot");
+      json(response, { status: never || Date.now() - born < afterMs ? "starting" : "started" });
+    },
+    async echo(request, response) {
+      const body = await buffer(request);
+      const { method, url, rawHeaders } = request;
+      json(response, { method, url, headers: pairs(rawHeaders), body: body.toString("utf8") });
+    },
+    async upload(request, response) {
+      const hash = createHash("sha256");
+      let bytes = 0;
+      for await (const chunk of request) {
+        hash.update(chunk);
+        bytes += chunk.length;
+      }
+      json(response, { bytes, sha256: hash.digest("hex"), chunked: request.headers["transfer-encoding"] ?? null });
+    },
+    download(_request, response, rest) {
+      const chunk = Buffer.alloc(64 * 1024, "molt");
+      let left = Number(rest);
+      response.setHeader("content-type", "application/octet-stream");
+      const write = () => {
+        while (left > 0) {
+          const part = chunk.subarray(0, Math.min(left, chunk.length));
+          left -= part.length;
+          if (!response.write(part)) return void response.once("drain", write);
+        }
+        response.end();
+      };
+      write();
+    },
+    /** A status line as it is asked for, past what Node would let through. */
+    status(request, _response, rest) {
+      request.socket.end(`HTTP/1.1 ${rest} Odd\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+    },
+    bodyless(_request, response, rest) {
+      response.writeHead(Number(rest), { "x-agent": "yes" }).end();
+    },
+    headers(_request, response) {
+      response.writeHead(200, [
+        ...["content-type", "text/plain; charset=utf-8", "x-agent", "yes", "x-frame-options", "DENY"],
+        ...["strict-transport-security", "max-age=1", "clear-site-data", '"*"', "alt-svc", 'h3=":443"'],
+        ...[
+          "service-worker-allowed",
+          "/",
+          "nel",
+          "{}",
+          "report-to",
+          "{}",
+          "reporting-endpoints",
+          'a="https://x.example"',
+        ],
+        ...["proxy-authenticate", "Basic", "te", "x"],
+        ...["set-cookie", "theme=dark; Path=/; HttpOnly", "set-cookie", "tab=2; SameSite=Lax"],
+        ...["set-cookie", "wide=1; Domain=localhost; Path=/", "set-cookie", "wide2=1; domain = .localhost"],
+        ...[
+          "set-cookie",
+          "__Host-molt_agent=forged; Path=/; Secure",
+          "set-cookie",
+          "__host-MOLT_session=forged; Path=/",
+        ],
+      ]);
+      response.end("headers");
+    },
+    redirect(_request, response) {
+      response.writeHead(302, { location: "/echo" }).end();
+    },
+    /** One event at once; the next when told. */
+    stream(_request, response) {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write("data: first\n\n");
+      waiting.add(response);
+    },
+    next(_request, response) {
+      for (const stream of waiting) stream.end("data: second\n\n");
+      waiting.clear();
+      json(response, {});
+    },
+    /** Never answers. */
+    silence() {},
+    drop(request) {
+      request.socket.destroy();
+    },
+    async memory(request, response) {
+      if (request.method === "PUT") writeFileSync(memory, await buffer(request));
+      json(response, { memory: existsSync(memory) ? readFileSync(memory, "utf8") : null });
+    },
+    crash() {
+      process.exit(7);
+    },
+    page(_request, response) {
+      response.writeHead(200, { "content-type": "text/html" }).end("<h1>agent</h1>");
+    },
+  };
+
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: ([first]) => first ?? false });
+  const server = createServer((request, response) => {
+    const [name = "", rest = ""] = (request.url ?? "/").slice(1).split(/[/?](.*)/s);
+    const handler = Object.hasOwn(paths, name) ? paths[name] : paths.page;
+    Promise.resolve(handler?.(request, response, rest)).catch(() => response.destroy());
+  });
+  server.on("upgrade", (request, socket, head) => {
+    // A status 101 that switches nothing, and one that nobody asked for, are made of raw bytes.
+    if (request.url === "/refuse") return void socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno");
+    sockets.handleUpgrade(request, socket, head, (client) => {
+      client.send(JSON.stringify({ headers: pairs(request.rawHeaders) }));
+      client.on("message", (data, binary) => {
+        if (!binary && data.toString() === "close") client.close(4001, "as asked");
+        else client.send(data, { binary });
+      });
+    });
+  });
+  await new Promise((listening) => server.listen(port, "127.0.0.1", () => listening(undefined)));
+}
+
+/** @param {Response} response @param {unknown} value */
+function json(response, value) {
+  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
+}
+
+/** @param {string[]} raw @returns {[string, string][]} */
+function pairs(raw) {
+  /** @type {[string, string][]} */
+  const out = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) out.push([(raw[at] ?? "").toLowerCase(), raw[at + 1] ?? ""]);
+  return out;
+}

@@ -1,0 +1,53 @@
+// One whole local service per test file: ports, state and secrets of its own, all gone after the last test.
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { type Stack, type StackOptions, startStack } from "../../dev/stack.ts";
+import { Client } from "./client.ts";
+
+export interface TestStack extends Stack {
+  readonly dir: string;
+  /** Those that tests use themselves. */
+  readonly secrets: { readonly JWT_SECRET: string; readonly OPENAI_API_KEY: string };
+  /** A new caller of the app origin. */
+  client(): Client;
+  /** A new caller of an agent's origin, by the agent's URL or its host label. */
+  visitor(agent: string): Client;
+  /** The files of KV, R2 and the objects' databases that hold this text. */
+  filesWith(text: string): string[];
+}
+
+export async function testStack(options: Omit<StackOptions, "stateDir"> = {}): Promise<TestStack> {
+  const dir = mkdtempSync(join(tmpdir(), "multiclaw-test-"));
+  const secrets = {
+    JWT_SECRET: randomBytes(48).toString("base64url"),
+    OPENAI_API_KEY: `sk-platform-${randomBytes(24).toString("base64url")}`,
+  };
+  const removeDir = (): void => rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  const stack = await startStack({ ...options, stateDir: dir, secrets: { ...secrets, ...options.secrets } }).catch(
+    (error: unknown) => {
+      removeDir();
+      throw error;
+    },
+  );
+  after(async () => {
+    await stack.stop();
+    removeDir();
+  });
+  return {
+    ...stack,
+    dir,
+    secrets,
+    client: () => new Client(stack.appOrigin),
+    visitor: (agent) => new Client(agent.includes("://") ? agent : `http://${agent}.${stack.agentDomain}`),
+    filesWith: (text) => filesBelow(join(dir, "storage")).filter((file) => readFileSync(file).includes(text)),
+  };
+}
+
+function filesBelow(dir: string): string[] {
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}

@@ -1,0 +1,38 @@
+// Waiting for a condition: asked again and again until it holds, or until it is certain that it will not.
+import { setTimeout as delay } from "node:timers/promises";
+
+export interface Patience {
+  /** Longest wait, milliseconds. */
+  within?: number;
+  /** Pause between two looks, milliseconds. */
+  every?: number;
+}
+
+/** What `look` gives once it is neither undefined nor false; `what` tells of it when it never is. */
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  { within = 60_000, every = 100 }: Patience = {},
+): Promise<T> {
+  const deadline = Date.now() + within;
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined && seen !== false) return seen;
+    if (Date.now() > deadline) throw new Error(`not within ${within / 1000} s: ${what}`);
+    await delay(every);
+  }
+}
+
+/** The promise, or an error that names what took too long. */
+export async function inTime<T>(what: string, promise: Promise<T>, within = 30_000): Promise<T> {
+  const patience = new AbortController();
+  const late = delay(within, undefined, { signal: patience.signal }).then(() => {
+    throw new Error(`not within ${within / 1000} s: ${what}`);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    patience.abort();
+    late.catch(() => {});
+  }
+}
