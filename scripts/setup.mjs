@@ -3,9 +3,9 @@
 
 import { pathToFileURL } from "node:url";
 import { ensureChromium } from "./lib/chromium.mjs";
-import { installPackages } from "./lib/packages.mjs";
+import { installAgent, installPackages } from "./lib/packages.mjs";
 import { Progress } from "./lib/progress.mjs";
-import { fromRoot, linkProjectNode, ROOT, UserError } from "./lib/project.mjs";
+import { linkProjectNode, ROOT, UserError } from "./lib/project.mjs";
 import { runMain } from "./lib/run.mjs";
 import { ensureLints, ensureTarget, ensureWasmTools } from "./lib/rust.mjs";
 
@@ -23,7 +23,7 @@ const STEPS = {
       return outcome;
     },
   },
-  agent: { title: "Agent (OpenClaw)", work: (report) => installPackages(fromRoot("container"), report) },
+  agent: { title: "Agent (OpenClaw)", work: installAgent },
   rust: { title: "Rust", work: ensureTarget },
   lints: { title: "Rust lints", work: ensureLints },
   "wasm-tools": { title: "WebAssembly tools", work: ensureWasmTools },
@@ -49,11 +49,13 @@ export async function ensure(progress, ...needs) {
   if (Number(process.versions.node.split(".")[0]) < OLDEST_NODE) {
     throw new UserError(`Node ${OLDEST_NODE} or newer is needed to begin with; this is ${process.version}.`);
   }
-  // The agent's packages come over the network while Rust keeps the processors busy.
-  const begun = needs.includes("agent") ? early(STEPS.agent.work) : null;
+  /** @type {ReturnType<typeof early> | null} */
+  let begun = null;
   for (const need of needs) {
     const { title, work } = STEPS[need];
     await progress.step(title, need === "agent" && begun ? begun : work);
+    // The agent's packages need the Node of ours, and come over the network while Rust keeps the processors busy.
+    if (need === "npm" && needs.includes("agent")) begun = early(STEPS.agent.work);
   }
 }
 

@@ -12,6 +12,8 @@ import { ensure } from "./setup.mjs";
 
 /** No single test may hang the run. */
 const TEST_TIMEOUT_MS = 300_000;
+/** Nor may a suite whose tests are over but whose process never ends. */
+const SUITE_TIMEOUT_MS = 20 * 60_000;
 
 /** @typedef {import("./setup.mjs").Need} Need */
 /** @typedef {{title: string, needs: Need[], built: boolean, command: () => string[]}} Suite */
@@ -87,13 +89,29 @@ function count(line, counts) {
   if (key) counts[/** @type {keyof Counts} */ (key)] += Number(node?.[2]);
 }
 
-/** @param {string[]} command @param {NodeJS.ProcessEnv} env @returns {Promise<Counts & {ok: boolean}>} */
+/** @param {string[]} command @param {NodeJS.ProcessEnv} env @returns {Promise<Counts & {ok: boolean, interrupted: boolean}>} */
 function runSuite([program = "", ...args], env) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"] });
-    const forward = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);
+    // A group of its own: what the tests start ends with them.
+    const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"], detached: true });
+    const end = (/** @type {NodeJS.Signals} */ signal) => {
+      try {
+        if (child.pid) process.kill(-child.pid, signal);
+      } catch {
+        // The group is gone already.
+      }
+    };
+    let interrupted = false;
+    const forward = (/** @type {NodeJS.Signals} */ signal) => {
+      end(interrupted ? "SIGKILL" : signal);
+      interrupted = true;
+    };
     for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.on(signal, forward);
+    const deadline = setTimeout(() => {
+      console.log(`\nThe suite did not end within ${duration(SUITE_TIMEOUT_MS)}: it is ended here.`);
+      end("SIGKILL");
+    }, SUITE_TIMEOUT_MS);
     let rest = "";
     child.stdout.setEncoding("utf8");
     child.stdout.on("data", (chunk) => {
@@ -104,8 +122,9 @@ function runSuite([program = "", ...args], env) {
     });
     child.on("error", reject);
     child.on("close", (code) => {
+      clearTimeout(deadline);
       for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.removeListener(signal, forward);
-      resolve({ ...counts, ok: code === 0 && counts.failed === 0 && counts.passed > 0 });
+      resolve({ ...counts, interrupted, ok: code === 0 && counts.failed === 0 && counts.passed > 0 });
     });
   });
 }
@@ -130,13 +149,14 @@ await runMain(async () => {
     FORCE_COLOR: process.stdout.isTTY ? "1" : "0",
     ...(chromium ? { CHROMIUM_PATH: chromium } : {}),
   });
-  /** @type {(Counts & {name: string, ok: boolean, took: string})[]} */
+  /** @type {(Counts & {name: string, ok: boolean, interrupted: boolean, took: string})[]} */
   const rows = [];
   for (const [name, suite] of chosen) {
     console.log(`\n=== ${name}: ${suite.title}`);
     const started = Date.now();
     const result = await runSuite(suite.command(), env);
     rows.push({ name, ...result, took: duration(Date.now() - started) });
+    if (result.interrupted) break;
   }
 
   console.log("\n=== Summary");

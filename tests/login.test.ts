@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import bs58 from "bs58";
 import { devAccounts, devAssetAddress, devKeypair } from "../dev/solana/accounts.ts";
@@ -12,6 +11,7 @@ import type { Answer } from "./support/http.ts";
 import { buildText, type Challenge, challenge, envelope, login, verify } from "./support/login.ts";
 import { assertProblem } from "./support/problem.ts";
 import { testStack } from "./support/stack.ts";
+import { kvEntry } from "./support/storage.ts";
 import { SESSION_COOKIE } from "./support/tokens.ts";
 import { until } from "./support/wait.ts";
 
@@ -86,19 +86,7 @@ test("c01 nonces do not repeat", async () => {
 
 test("c01 KV forgets a challenge after 300 s", async () => {
   const { nonce, issuedAt } = await challenge(stack.client(), alice, wallets.owner);
-  const dir = join(stack.dir, "storage");
-  const files = readdirSync(dir, { recursive: true, encoding: "utf8" }).filter(
-    (file) => file.includes("KVNamespaceObject") && file.endsWith(".sqlite"),
-  );
-  const rows = files.flatMap((file) => {
-    const database = new DatabaseSync(join(dir, file), { readOnly: true });
-    const table = database.prepare("SELECT 1 FROM sqlite_master WHERE name = '_mf_entries'").get();
-    const found = table ? database.prepare("SELECT expiration FROM _mf_entries WHERE key LIKE ?").all(`%${nonce}`) : [];
-    database.close();
-    return found;
-  });
-  assert.equal(rows.length, 1);
-  const lives = (Number(rows[0]?.expiration) - Date.parse(issuedAt)) / 1000;
+  const lives = (Number(kvEntry(stack, `challenge:${nonce}`)?.expiration) - Date.parse(issuedAt)) / 1000;
   assert.ok(lives > 298 && lives < 330, `${lives} s`);
 });
 

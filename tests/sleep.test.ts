@@ -2,33 +2,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import WebSocket from "ws";
 import { fakeAgentStack, Owned } from "./support/agent.ts";
-import type { Client } from "./support/client.ts";
 import { assertProblem } from "./support/problem.ts";
+import { openSocket } from "./support/websocket.ts";
 
 const IDLE_SECONDS = 12;
 const stack = await fakeAgentStack({ vars: { IDLE_TIMEOUT: String(IDLE_SECONDS) } });
 const { agent } = stack;
 const NAVIGATION = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
-
-/** The status with which a WebSocket was refused; 101 when it was taken. */
-function handshake(visitor: Client): Promise<number> {
-  return new Promise((done, fail) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${visitor.port}/`, {
-      headers: { ...visitor.headers(), host: visitor.host, ...NAVIGATION },
-    });
-    socket.on("open", () => {
-      socket.terminate();
-      done(101);
-    });
-    socket.on("unexpected-response", (_request, response) => {
-      response.resume();
-      done(response.statusCode ?? 0);
-    });
-    socket.on("error", fail);
-  });
-}
 
 // Side by side: most of the time passes in waiting.
 describe("an agent that nobody uses", { concurrency: true }, () => {
@@ -55,7 +36,7 @@ describe("an agent that nobody uses", { concurrency: true }, () => {
       if (method !== "HEAD") assertProblem(answer, 503, "agent_unavailable");
       assert.deepEqual(await owned.status(), asleep);
     }
-    assert.equal(await handshake(visitor), 503);
+    assert.equal(await openSocket(visitor, { headers: NAVIGATION }), 503);
     assert.deepEqual(await owned.status(), asleep);
 
     const page = await visitor.get("/", NAVIGATION);

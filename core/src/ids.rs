@@ -4,7 +4,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use data_encoding::{BASE32_NOPAD_NOCASE, HEXLOWER};
+use crate::encoding;
 use serde::{Deserialize, Serialize};
 
 /// The length of an asset's DNS label: 256 bits in groups of five.
@@ -118,9 +118,7 @@ account!(
 impl Asset {
     /// The asset as one DNS label: base32 in lower case, since host names know no case and base58 needs it.
     pub fn dns_label(&self) -> String {
-        let mut label = BASE32_NOPAD_NOCASE.encode(&self.0);
-        label.make_ascii_lowercase();
-        label
+        encoding::base32(&self.0)
     }
 
     /// Reads a label in either case. Of the spellings that differ in unused last bits only one is accepted.
@@ -131,11 +129,9 @@ impl Asset {
         if label.len() != DNS_LABEL_LEN {
             return Err(ERROR);
         }
-        let mut bytes = [0; 32];
-        BASE32_NOPAD_NOCASE
-            .decode_mut(label.as_bytes(), &mut bytes)
-            .map_err(|_| ERROR)?;
-        Ok(Self(bytes))
+        encoding::from_base32(&label.to_ascii_lowercase())
+            .map(Self)
+            .ok_or(ERROR)
     }
 }
 
@@ -154,13 +150,13 @@ macro_rules! random_id {
 
             /// Reads 32 lower-case hexadecimal digits.
             pub fn parse(text: &str) -> Result<Self, IdError> {
-                parse_hex(text).map(Self).ok_or(IdError { expected: $expected })
+                encoding::from_hex(text).map(Self).ok_or(IdError { expected: $expected })
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&HEXLOWER.encode(&self.0))
+                f.pad(&encoding::hex(&self.0))
             }
         }
 
@@ -191,15 +187,6 @@ fn parse_base58(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     let written = bs58::decode(text).onto(&mut bytes).ok()?;
     (written == bytes.len()).then_some(bytes)
-}
-
-fn parse_hex(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 32 {
-        return None;
-    }
-    let mut bytes = [0; 16];
-    HEXLOWER.decode_mut(text.as_bytes(), &mut bytes).ok()?;
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 pub mod asset;
 pub mod challenge;
 pub mod config;
+pub mod encoding;
 pub mod error;
 pub mod ids;
 pub mod lifecycle;

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::asset::{AccountState, AssetError, decode};
+use crate::encoding::from_base64;
 use crate::ids::{Address, Asset, Collection, Wallet};
 use crate::time::{Seconds, Timestamp};
 
@@ -99,9 +100,7 @@ pub fn read_answer(
     if account.data.1 != "base64" {
         return Err(AnswerError::Malformed);
     }
-    let data = data_encoding::BASE64
-        .decode(account.data.0.as_bytes())
-        .map_err(|_| AnswerError::Malformed)?;
+    let data = from_base64(&account.data.0).ok_or(AnswerError::Malformed)?;
     Ok(owner_of(
         &account.owner,
         &data,

@@ -7,6 +7,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::encoding::from_base64;
 use crate::secret::Secret;
 use crate::tenancy::Tenant;
 
@@ -34,11 +35,7 @@ impl SealingKey {
     /// # Errors
     /// [`SealError::Key`] unless the secret is 32 bytes in standard base64.
     pub fn parse(secret: &Secret) -> Result<Self, SealError> {
-        let bytes = Zeroizing::new(
-            data_encoding::BASE64
-                .decode(secret.expose().as_bytes())
-                .map_err(|_| SealError::Key)?,
-        );
+        let bytes = Zeroizing::new(from_base64(secret.expose()).ok_or(SealError::Key)?);
         let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| SealError::Key)?;
         Ok(Self(Zeroizing::new(key)))
     }

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::{from_hex, hex};
 use crate::ids::SnapshotId;
 use crate::time::Timestamp;
 
@@ -38,16 +39,13 @@ impl TryFrom<String> for ArchiveHash {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         const EXPECTED: &str = "64 lower-case hexadecimal digits";
-        let bytes = data_encoding::HEXLOWER
-            .decode(text.as_bytes())
-            .map_err(|_| EXPECTED)?;
-        bytes.try_into().map(Self).map_err(|_| EXPECTED)
+        from_hex(&text).map(Self).ok_or(EXPECTED)
     }
 }
 
 impl From<ArchiveHash> for String {
     fn from(hash: ArchiveHash) -> Self {
-        data_encoding::HEXLOWER.encode(&hash.0)
+        hex(&hash.0)
     }
 }
 

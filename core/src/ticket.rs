@@ -1,8 +1,8 @@
 //! One-time entry to an agent's origin: a random ticket that the browser carries there, kept only as its hash.
 
-use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
+use crate::encoding::hex;
 use crate::time::Seconds;
 
 /// How long a ticket may be redeemed.
@@ -12,7 +12,7 @@ const LENGTH: usize = 64;
 /// A fresh ticket from random bytes, as the browser gets it.
 #[must_use]
 pub fn text(random: [u8; 32]) -> String {
-    HEXLOWER.encode(&random)
+    hex(&random)
 }
 
 /// What is kept of a ticket; `None` for text that is no ticket.
@@ -24,7 +24,7 @@ pub fn hash(ticket: &str) -> Option<String> {
         && ticket
             .bytes()
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    fits.then(|| HEXLOWER.encode(&Sha256::digest(ticket.as_bytes())))
+    fits.then(|| hex(&Sha256::digest(ticket.as_bytes())))
 }
 
 #[cfg(test)]

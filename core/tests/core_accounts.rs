@@ -6,10 +6,10 @@
     clippy::panic
 )]
 
-use data_encoding::BASE64;
 use multiclaw_core::asset::{
     AccountState, AssetError, CORE_PROGRAM, CoreAsset, UpdateAuthority, decode,
 };
+use multiclaw_core::encoding::from_base64;
 use multiclaw_core::ids::{Address, Collection};
 use serde_json::{Value, json};
 
@@ -34,14 +34,7 @@ fn fixtures() -> Vec<Fixture> {
         .map(|fixture| Fixture {
             name: fixture["name"].as_str().unwrap().to_owned(),
             program: Address::parse(fixture["account"]["owner_program"].as_str().unwrap()).unwrap(),
-            data: BASE64
-                .decode(
-                    fixture["account"]["data_base64"]
-                        .as_str()
-                        .unwrap()
-                        .as_bytes(),
-                )
-                .unwrap(),
+            data: from_base64(fixture["account"]["data_base64"].as_str().unwrap()).unwrap(),
             expect: fixture["expect"].clone(),
         })
         .collect()

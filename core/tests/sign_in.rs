@@ -6,7 +6,7 @@
     clippy::panic
 )]
 
-use data_encoding::BASE64;
+use multiclaw_core::encoding::from_base64;
 use multiclaw_core::ids::Wallet;
 use multiclaw_core::proof::{Envelope, ProofError, Signature, verify};
 use multiclaw_core::siws::{ChainId, SignInMessage, SiwsError, Version};
@@ -34,9 +34,7 @@ fn wallet(vector: &Value) -> Wallet {
 }
 
 fn signed(vector: &Value) -> Vec<u8> {
-    BASE64
-        .decode(vector["signed_message_base64"].as_str().unwrap().as_bytes())
-        .unwrap()
+    from_base64(vector["signed_message_base64"].as_str().unwrap()).unwrap()
 }
 
 fn signature(vector: &Value) -> Signature {

@@ -348,7 +348,8 @@ impl Agent {
         }
         let bytes =
             read_bounded(response.stream().tried("probe")?, MAX_PROBE_ANSWER, "probe").await?;
-        Ok(serde_json::from_slice::<Answer>(&bytes).is_ok_and(|answer| answer.status == "started"))
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        Ok(serde_json::from_str::<Answer>(&text).is_ok_and(|answer| answer.status == "started"))
     }
 
     async fn stop(&self, container: &Container, domain: &Domain) -> Outcome<()> {

@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use data_encoding::{BASE64, HEXLOWER};
+use multiclaw_core::encoding::{base64, from_base64, from_hex, hex};
 use multiclaw_core::error::Failure;
 use multiclaw_core::openclaw::{Provider, config};
 use multiclaw_core::sealing::Salt;
@@ -65,9 +65,8 @@ impl Agent {
         let salt = self
             .salt(tenant)?
             .ok_or_else(|| Failure::internal("the tenant has secrets but no salt"))?;
-        let blob = BASE64
-            .decode(row.sealed.as_bytes())
-            .map_err(|_| Failure::internal("a sealed secret is no base64"))?;
+        let blob = from_base64(&row.sealed)
+            .ok_or_else(|| Failure::internal("a sealed secret is no base64"))?;
         let key = settings::sealing_key(&self.env)?;
         let value = key
             .open(tenant, &salt, name.as_str(), &blob)
@@ -79,11 +78,7 @@ impl Agent {
         let Some(text) = self.store.salt(tenant.owner)? else {
             return Ok(None);
         };
-        let bytes = HEXLOWER
-            .decode(text.as_bytes())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok());
-        bytes
+        from_hex(&text)
             .map(Some)
             .ok_or_else(|| Failure::internal("the tenant's salt is malformed"))
     }
@@ -99,8 +94,7 @@ impl Agent {
             Some(salt) => salt,
             None => {
                 let salt: Salt = random()?;
-                self.store
-                    .save_salt(tenant.owner, &HEXLOWER.encode(&salt))?;
+                self.store.save_salt(tenant.owner, &hex(&salt))?;
                 salt
             }
         };
@@ -110,7 +104,7 @@ impl Agent {
         self.store.save_secret(
             tenant.owner,
             name,
-            &BASE64.encode(&blob),
+            &base64(&blob),
             value.redacted().as_str(),
             now(),
         )?;

@@ -5,6 +5,7 @@ use multiclaw_agent_object::reply::json;
 use multiclaw_agent_object::{settings, solana};
 use multiclaw_core::challenge::{Challenge, ChallengeError};
 use multiclaw_core::config::Hosts;
+use multiclaw_core::encoding::from_base64;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::{Asset, Nonce, Wallet};
 use multiclaw_core::messages::{Call, Login, NewSession, OwnerCall, SessionView};
@@ -204,10 +205,6 @@ fn parse<T>(
 fn signed_message(fields: &Fields) -> Result<Option<Vec<u8>>, Problem> {
     const EXPECTED: &str = "the signed bytes in base64, at most 8192 characters";
     let text = fields.optional_text("signedMessage", SIGNED_MESSAGE_LENGTH, EXPECTED)?;
-    text.map(|text| {
-        data_encoding::BASE64
-            .decode(text.as_bytes())
-            .map_err(|_| Problem::field("signedMessage", EXPECTED))
-    })
-    .transpose()
+    text.map(|text| from_base64(text).ok_or_else(|| Problem::field("signedMessage", EXPECTED)))
+        .transpose()
 }

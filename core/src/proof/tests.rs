@@ -160,15 +160,7 @@ fn c03_a_signature_holds_for_its_wallet_and_its_bytes_only() {
 #[test]
 fn c03_keys_of_small_order_are_refused() {
     // The encodings of the eight small-order points that are no larger than the field's prime.
-    let point = |text: &str| {
-        Wallet::from_bytes(
-            data_encoding::HEXLOWER
-                .decode(text.as_bytes())
-                .unwrap()
-                .try_into()
-                .unwrap(),
-        )
-    };
+    let point = |text: &str| Wallet::from_bytes(crate::encoding::from_hex(text).unwrap());
     for key in [
         "0100000000000000000000000000000000000000000000000000000000000000",
         "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",

@@ -13,6 +13,8 @@ const run = join(root, "run/agent");
 const archive = join(root, "var/tmp/agent/archive");
 // <test's directory>/sandboxes/<run of the host>/<sandbox>
 const testDir = join(root, "../../..");
+/** Exit code that says that the archive is at fault. */
+const BAD_ARCHIVE = 3;
 const [command = "", ...argv] = process.argv.slice(2);
 
 /** @returns {Record<string, any>} */
@@ -46,7 +48,10 @@ const commands = {
     const bytes = await buffer(process.stdin);
     const [hash, size] = [argv[argv.indexOf("--sha256") + 1], Number(argv[argv.indexOf("--size") + 1])];
     journal({ hash, size, received: bytes.length });
-    if (bytes.length !== size || sha256(bytes) !== hash) throw new Error("size or hash differ");
+    if (bytes.length !== size || sha256(bytes) !== hash) {
+      process.stderr.write("size or hash differ\n");
+      process.exit(BAD_ARCHIVE);
+    }
     const files = Object.entries(JSON.parse(bytes.toString()));
     for (const [name, content] of files) writeFileSync(join(state, name), String(content));
     print({ files: files.length });

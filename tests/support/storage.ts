@@ -1,0 +1,33 @@
+// What lies in the local KV and R2, read from their databases on disk.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { TestStack } from "./stack.ts";
+
+type Row = Record<string, unknown>;
+
+/** KV's entry under this key. */
+export function kvEntry(stack: TestStack, key: string): Row | undefined {
+  return read(stack, "KVNamespaceObject", "_mf_entries", key)[0];
+}
+
+/** R2's keys that begin so. */
+export function r2Keys(stack: TestStack, prefix: string): string[] {
+  return read(stack, "R2BucketObject", "_mf_objects", `${prefix}%`).map(({ key }) => String(key));
+}
+
+function read({ dir }: TestStack, kind: string, table: string, pattern: string): Row[] {
+  const storage = join(dir, "storage");
+  const files = readdirSync(storage, { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.includes(kind) && file.endsWith(".sqlite"))
+    .flatMap((file) => {
+      const database = new DatabaseSync(join(storage, file), { readOnly: true });
+      try {
+        const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table);
+        return there ? database.prepare(`SELECT * FROM ${table} WHERE key LIKE ?`).all(pattern) : [];
+      } finally {
+        database.close();
+      }
+    });
+}
