@@ -1,9 +1,13 @@
 //! What clients send, bounded and typed. Each refusal names the field and what was expected; nothing is echoed.
 
+use core::fmt;
+use std::collections::BTreeMap;
+
 use futures_util::StreamExt as _;
 use multiclaw_agent_object::port::{Outcome, Tried as _};
 use multiclaw_core::error::{Code, Problem};
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
 use worker::{ByteStream, Request};
 
 /// Largest JSON body that is read.
@@ -14,8 +18,34 @@ pub fn header(request: &Request, name: &str) -> Option<String> {
     request.headers().get(name).ok().flatten()
 }
 
-/// The fields of a JSON object.
-pub struct Fields(Map<String, Value>);
+/// The fields of a JSON object, each given once: of a key given twice, two readers could take two values.
+pub struct Fields(BTreeMap<String, Value>);
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry()? {
+            if fields.insert(name, value).is_some() {
+                return Err(A::Error::custom("a key is given twice"));
+            }
+        }
+        Ok(Fields(fields))
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
 
 impl Fields {
     /// Reads a request's body.
@@ -29,13 +59,12 @@ impl Fields {
             )
             .into());
         }
-        let bytes = read_body(request).await?;
         // One reader of JSON for the whole bundle: each kind of input would be another copy of the code.
-        let text = String::from_utf8(bytes).unwrap_or_default();
-        match serde_json::from_str(&text) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
-            _ => Err(Problem::new(Code::MalformedBody, "The body must be one JSON object.").into()),
-        }
+        let text = String::from_utf8(read_body(request).await?).unwrap_or_default();
+        serde_json::from_str(&text).map_err(|_| {
+            let detail = "The body must be one JSON object, with each key once.";
+            Problem::new(Code::MalformedBody, detail).into()
+        })
     }
 
     /// A text of at most `max_length` bytes.

@@ -199,9 +199,9 @@ test("c08 a start that a transfer overtakes hands over no secret and ends", asyn
   await old.learn(stack, "enough to restore");
   await old.stop();
   agent.behave({ restore: { delayMs: 2000 } });
-  const injections = agent.begun("inject").length;
+  const [injections, restores] = [agent.begun("inject").length, agent.begun("restore").length];
   await old.ask("start");
-  await until("the restore has begun", () => agent.begun("restore").length > 0);
+  await until("the restore has begun", () => agent.begun("restore").length > restores);
   const { root } = agent.begun("restore").at(-1) ?? assert.fail();
   rpc.control.transfer(old.asset, buyer.address);
   await until("the container is gone", () => !existsSync(root), { within: 20_000 });
@@ -260,4 +260,21 @@ test("c07 without a working RPC open streams and sockets end after the grace as 
     ends.map(({ status }) => status),
     ["fulfilled", "fulfilled"],
   );
+});
+
+test("c05 signing out ends the session's open streams and sockets, and no other session's", async () => {
+  const owned = await Owned.ofNew(stack, "signed-out.molt");
+  await owned.start();
+  const other = await Owned.of(stack, owned.asset, "owner");
+  const [socket, kept] = [await mustOpen(await owned.enter(stack)), await mustOpen(await other.enter(stack))];
+  const events = await owned.events();
+  await events.first("the status", ({ state }) => state === "running");
+  assert.equal((await owned.client.post("/v1/auth/logout")).status, 204);
+  await Promise.all([
+    inTime("end of the event stream", events.ended, SLACK * 1000),
+    inTime("end of the WebSocket", socket.closed, SLACK * 1000),
+  ]);
+  await kept.next(); // What the agent says first.
+  kept.raw.send("still here");
+  assert.equal(String((await kept.next()).data), "still here");
 });

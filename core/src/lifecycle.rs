@@ -78,8 +78,11 @@ pub struct Life {
     pub wish: Wish,
     /// The snapshot that the next start restores, when not the newest.
     pub restore: Option<SnapshotId>,
-    /// The snapshot that the owner asked for, until it is taken or failed.
+    /// The snapshot that the owner asked for, until it is begun.
     pub snapshot: Option<SnapshotId>,
+    /// The one that is being taken.
+    #[serde(default)]
+    pub taking: Option<SnapshotId>,
     /// Failed tries of the step under way.
     pub attempts: u32,
     pub trouble: Option<Trouble>,
@@ -131,6 +134,7 @@ impl Life {
             wish: Wish::Stop,
             restore: None,
             snapshot: None,
+            taking: None,
             attempts: 0,
             trouble: None,
             last_active: now,
@@ -157,6 +161,18 @@ impl Life {
         };
     }
 
+    /// Begins the snapshot that was asked for, or again the one that a driver died over.
+    pub fn begin_snapshot(&mut self) -> Option<SnapshotId> {
+        self.taking = self.taking.or(self.snapshot.take());
+        self.taking
+    }
+
+    /// Whether a snapshot that was asked for is still to come.
+    #[must_use]
+    pub fn is_taking(&self, id: SnapshotId) -> bool {
+        self.snapshot == Some(id) || self.taking == Some(id)
+    }
+
     /// Takes the tenant's agent away without saving: the next step destroys what runs (C08).
     #[must_use]
     pub fn evicted(now: Timestamp) -> Self {
@@ -180,7 +196,9 @@ impl Life {
             (State::Starting, _) => Step::GiveUp,
             (State::Running, _) if !container_runs => Step::RecordCrash,
             (State::Running, Wish::Stop | Wish::Sleep | Wish::Restart) => Step::Stop,
-            (State::Running, Wish::Run) if self.snapshot.is_some() => Step::Snapshot,
+            (State::Running, Wish::Run) if self.snapshot.or(self.taking).is_some() => {
+                Step::Snapshot
+            }
             (State::Running, Wish::Run) => {
                 let idle_at = self.last_active.saturating_add(policy.idle_timeout);
                 if idle_at <= now {
@@ -274,6 +292,24 @@ mod tests {
             life(State::Failed, Wish::Run).next(false, POLICY, NOW),
             Step::Start
         );
+    }
+
+    #[test]
+    fn c19_a_snapshot_asked_for_while_one_is_taken_is_another_one() {
+        let [first, second] = [1, 2].map(|byte| SnapshotId::from_random([byte; 16]));
+        let mut running = life(State::Running, Wish::Run);
+        running.snapshot = Some(first);
+        assert_eq!(running.begin_snapshot(), Some(first));
+        running.snapshot = Some(second);
+        assert_eq!(
+            running.begin_snapshot(),
+            Some(first),
+            "the driver died over it"
+        );
+        assert!(running.is_taking(first) && running.is_taking(second));
+        running.taking = None;
+        assert_eq!(running.next(true, POLICY, NOW), Step::Snapshot);
+        assert_eq!(running.begin_snapshot(), Some(second));
     }
 
     #[test]

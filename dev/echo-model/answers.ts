@@ -11,6 +11,13 @@ export interface Turn {
 const RECALL = /\bwhat did i (just )?(say|tell)\b|\bwhat have i (said|told)\b|\brecall\b/i;
 const NOTHING_SAID = "nothing yet";
 const MAX_PIECES = 24;
+/** What OpenClaw puts around a person's words: blocks of context, the time before, a line on the run after. */
+const FRAMING: readonly RegExp[] = [
+  /<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>[\s\S]*?<<<END_OPENCLAW_INTERNAL_CONTEXT>>>/g,
+  /^\s*\[[A-Za-z]{3} \d{4}-\d\d-\d\d \d\d:\d\d[^\]]*\] */,
+  /^[^\n]*⟦openclaw:ctx⟧[ \t]*\n```json\n[\s\S]*?\n```\n*/gm,
+  /\n+Runtime: agent=[^\n]*\s*$/,
+];
 
 export function answerTo(turns: readonly Turn[]): string {
   const said = turns.filter(({ role, text }) => role === "user" && text !== "").map(({ text }) => text);
@@ -46,8 +53,14 @@ export function readTurns(conversation: unknown): Turn[] | null {
   if (!Array.isArray(conversation)) return null;
   return conversation.flatMap((entry: unknown): Turn[] => {
     if (!isRecord(entry) || typeof entry.role !== "string") return [];
-    return [{ role: entry.role === "user" ? "user" : "other", text: contentText(entry.content) }];
+    const text = contentText(entry.content);
+    return [entry.role === "user" ? { role: "user", text: unframed(text) } : { role: "other", text }];
   });
+}
+
+/** The words alone; empty for a turn that the agent made up by itself. */
+function unframed(text: string): string {
+  return FRAMING.reduce((rest, pattern) => rest.replace(pattern, ""), text).trim();
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

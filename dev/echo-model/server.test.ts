@@ -58,6 +58,21 @@ test("it repeats the last user message, as text or as parts", async () => {
   assert.equal(await chat(user("hello"), assistant(null), { role: "tool", content: "x" }), "Echo: hello");
 });
 
+test("of a turn that OpenClaw framed, the person's own words count", async () => {
+  const framed = [
+    "[Sun 2026-11-22 11:17 UTC] Conversation info: ⟦openclaw:ctx⟧",
+    "```json",
+    '{"channel":"webchat"}',
+    "```",
+    "",
+    "my cat is Tom",
+    "",
+    "Runtime: agent=main | host=box",
+  ].join("\n");
+  const made = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>\nanything\n<<<END_OPENCLAW_INTERNAL_CONTEXT>>>";
+  assert.equal(await chat(user(framed), user(made)), "Echo: my cat is Tom");
+});
+
 test("asked what was said, it lists the earlier messages it was given", async () => {
   const asked = user("What did I say?");
   assert.equal(

@@ -98,6 +98,7 @@ export class HostClient {
     const response = await fetch(new Request(`${this.#base}/ports/${port}${url.pathname}${url.search}`, request), {
       headers,
       redirect: "manual",
+      signal: request.signal,
     });
     const fault = response.status === 502 ? response.headers.get("x-sandbox-fault") : null;
     if (fault === "not-listening") {

@@ -40,9 +40,11 @@ impl Agent {
 
     async fn log_in(&self, asset: Asset, login: Login) -> Outcome<Response> {
         match self.store.domain()? {
-            None => self
-                .store
-                .save_domain(asset, login.owner, &login.domain, now())?,
+            None => {
+                self.store
+                    .save_domain(asset, login.owner, &login.domain, now())?;
+                self.store.save_life(&Life::new(now()))?;
+            }
             // The Worker read another owner than the one known here. Two logins may race around a transfer: what is
             // read here, later, decides.
             Some(domain) if domain.owner != login.owner => {
@@ -117,6 +119,7 @@ impl Agent {
             OwnerCall::Session => json(200, &session_view(&session, domain)),
             OwnerCall::Logout => {
                 self.store.end_session(caller.session)?;
+                self.disconnect(|session| session != caller.session);
                 Ok(empty())
             }
             OwnerCall::Status => self.answer_status(200),
@@ -125,7 +128,10 @@ impl Agent {
             OwnerCall::Restart => self.ask(Wish::Restart).await,
             OwnerCall::Events => {
                 let status = self.status(&self.life()?)?.ok_or_else(Problem::sign_in)?;
-                self.listeners.listen(&status)
+                let stream = self.listeners.listen(caller.session, &status)?;
+                // From now on somebody is there who must be out when the asset moves.
+                self.wake_at(now()).await?;
+                Ok(stream)
             }
             OwnerCall::Open => self.open(caller, &domain),
             OwnerCall::ListSnapshots => json(
@@ -159,6 +165,9 @@ impl Agent {
 
     /// Records a wish and lets the alarm do it.
     async fn ask(&self, wish: Wish) -> Outcome<Response> {
+        // What the alarm could not act on must not be acknowledged.
+        settings::policy(&self.env)?;
+        settings::snapshots_kept(&self.env)?;
         let mut life = self.life()?;
         life.ask(wish, now());
         self.begin(&mut life)?;
@@ -206,6 +215,7 @@ impl Agent {
             )
             .into());
         }
+        // One that waits to be begun will hold all that happened until now; one under way may not.
         let id = match life.snapshot {
             Some(id) => id,
             None => SnapshotId::from_random(random()?),
@@ -225,7 +235,7 @@ impl Agent {
             {
                 return Ok(taken);
             }
-            if self.life()?.snapshot != Some(id) {
+            if !self.life()?.is_taking(id) {
                 break;
             }
         }

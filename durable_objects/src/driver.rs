@@ -75,10 +75,17 @@ impl Agent {
         loop {
             let life = self.life()?;
             match life.next(container.running(), settings::policy(&self.env)?, now()) {
-                Step::Rest => return Ok(()),
+                Step::Rest if !self.listeners.any() => return Ok(()),
+                // Nothing to do for the agent; but who listens to it must be its owner.
+                Step::Rest => {
+                    if !self.watch(&domain).await? {
+                        return self.wake_at(self.next_look()?).await;
+                    }
+                }
                 Step::Watch { at } => {
-                    self.watch(domain).await;
-                    return self.wake_at(at).await;
+                    if !self.watch(&domain).await? {
+                        return self.wake_at(at.min(self.next_look()?)).await;
+                    }
                 }
                 Step::FallAsleep => self.fall_asleep(&container).await?,
                 Step::Snapshot => self.snapshot_on_demand(&container, &domain).await?,
@@ -102,11 +109,26 @@ impl Agent {
         }
     }
 
-    /// Looks whether the owner is still the owner; a new one takes over in there.
-    async fn watch(&self, domain: Domain) {
-        if let Err(failure) = self.owner(domain, Care::Bounded).await {
-            log(&failure);
+    /// When the owner must be looked at again, so that who may no longer be here is out within the bound (C07).
+    fn next_look(&self) -> Outcome<Timestamp> {
+        let max_age = settings::ownership(&self.env)?.max_age;
+        Ok(now().saturating_add(Seconds::new(max_age.get().max(1))))
+    }
+
+    /// Looks whether the owner is still the owner; a new one takes over in there. Cuts what is open for sessions that
+    /// ended, and everything when nobody can tell for longer than the grace. Tells whether anything is to be done now.
+    async fn watch(&self, domain: &Domain) -> Outcome<bool> {
+        let before = self.life()?;
+        match self.owner(domain.clone(), Care::Bounded).await {
+            Ok(_) => {
+                self.disconnect(|id| self.store.session(id, now()).is_ok_and(|row| row.is_some()))
+            }
+            Err(failure) => {
+                log(&failure);
+                self.disconnect(|_| false);
+            }
         }
+        Ok(self.life()? != before)
     }
 
     /// Ends in a state that waits for a wish.
@@ -120,6 +142,7 @@ impl Agent {
         life.attempts = 0;
         life.trouble = trouble;
         life.snapshot = None;
+        life.taking = None;
         life.enter(state, None, now());
         self.save_life(&life)
     }
@@ -174,17 +197,28 @@ impl Agent {
     }
 
     async fn snapshot_on_demand(&self, container: &Container, domain: &Domain) -> Outcome<()> {
-        let Some(id) = self.life()?.snapshot else {
+        let mut life = self.life()?;
+        let Some(id) = life.begin_snapshot() else {
             return Ok(());
         };
-        let taken = self
-            .take_snapshot(container, domain, id, Cause::Manual, || Ok(()))
-            .await;
+        self.store.save_life(&life)?;
+        let known = self
+            .store
+            .snapshots(domain.owner)?
+            .iter()
+            .any(|snapshot| snapshot.id == id);
+        let taken = match known {
+            true => Ok(()),
+            false => self
+                .take_snapshot(container, domain, id, Cause::Manual, || Ok(()))
+                .await
+                .map(drop),
+        };
         let resumed = self.resume(container).await;
         let mut life = self.life()?;
-        life.snapshot = None;
+        life.taking = None;
         self.save_life(&life)?;
-        if let Err(failure) = taken.map(drop).and(resumed) {
+        if let Err(failure) = taken.and(resumed) {
             log(&failure);
         }
         Ok(())
@@ -356,6 +390,7 @@ impl Agent {
         let mut life = self.life()?;
         life.attempts = life.attempts.saturating_add(1);
         life.snapshot = None;
+        life.taking = None;
         life.enter(State::Stopping, Some(Phase::Quiesce), now());
         self.save_life(&life)?;
         let cause = match life.wish {

@@ -3,6 +3,7 @@
 use core::cell::RefCell;
 
 use futures_channel::mpsc::{Sender, channel};
+use multiclaw_core::ids::SessionId;
 use multiclaw_core::messages::StatusView;
 use worker::Response;
 
@@ -14,7 +15,12 @@ const BACKLOG: usize = 64;
 const MAX_LISTENERS: usize = 32;
 
 #[derive(Default)]
-pub struct Listeners(RefCell<Vec<Sender<worker::Result<Vec<u8>>>>>);
+pub struct Listeners(RefCell<Vec<Listener>>);
+
+struct Listener {
+    session: SessionId,
+    sender: Sender<worker::Result<Vec<u8>>>,
+}
 
 fn event(status: &StatusView) -> Vec<u8> {
     let json = serde_json::to_string(status).unwrap_or_default();
@@ -23,16 +29,16 @@ fn event(status: &StatusView) -> Vec<u8> {
 
 impl Listeners {
     /// A stream that starts with the status as it is. The oldest stream ends when there are too many.
-    pub fn listen(&self, status: &StatusView) -> Outcome<Response> {
+    pub fn listen(&self, session: SessionId, status: &StatusView) -> Outcome<Response> {
         let (mut sender, receiver) = channel(BACKLOG);
         // The channel is new and empty: there is room.
         let _ = sender.try_send(Ok(event(status)));
         let mut listeners = self.0.borrow_mut();
-        listeners.retain(|listener| !listener.is_closed());
+        listeners.retain(|listener| !listener.sender.is_closed());
         if listeners.len() >= MAX_LISTENERS {
             listeners.drain(..1);
         }
-        listeners.push(sender);
+        listeners.push(Listener { session, sender });
         let response = Response::from_stream(receiver).tried("event stream")?;
         response
             .headers()
@@ -50,11 +56,20 @@ impl Listeners {
         let event = event(status);
         self.0
             .borrow_mut()
-            .retain_mut(|listener| listener.try_send(Ok(event.clone())).is_ok());
+            .retain_mut(|listener| listener.sender.try_send(Ok(event.clone())).is_ok());
     }
 
-    /// Ends every stream: its listeners may no longer be entitled to it.
-    pub fn end_all(&self) {
-        self.0.borrow_mut().clear();
+    /// Whether anybody listens.
+    pub fn any(&self) -> bool {
+        let mut listeners = self.0.borrow_mut();
+        listeners.retain(|listener| !listener.sender.is_closed());
+        !listeners.is_empty()
+    }
+
+    /// Ends the streams whose session is not to stay.
+    pub fn keep(&self, stays: impl Fn(SessionId) -> bool) {
+        self.0
+            .borrow_mut()
+            .retain(|listener| stays(listener.session));
     }
 }

@@ -4,6 +4,7 @@
 //! done to the container is done by the alarm, one step at a time (`driver`).
 
 mod calls;
+mod connections;
 mod container;
 mod driver;
 mod events;
@@ -18,10 +19,12 @@ mod store;
 mod watch;
 
 use multiclaw_core::error::{Code, Problem};
+use multiclaw_core::ids::SessionId;
 use multiclaw_core::lifecycle::Life;
 use multiclaw_core::messages::{CALL_PATH, CALLER_HEADER, Caller, Envelope, StatusView};
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
+use crate::connections::Connections;
 use crate::container::Container;
 use crate::events::Listeners;
 use crate::port::{Outcome, Tried as _, log, now};
@@ -34,6 +37,7 @@ pub struct Agent {
     env: Env,
     store: Store,
     listeners: Listeners,
+    connections: Connections,
 }
 
 impl DurableObject for Agent {
@@ -44,6 +48,7 @@ impl DurableObject for Agent {
             env,
             store,
             listeners: Listeners::default(),
+            connections: Connections::default(),
         }
     }
 
@@ -89,6 +94,12 @@ impl Agent {
         }
         let envelope: Envelope = request.json().await.map_err(|_| malformed())?;
         self.call(envelope).await
+    }
+
+    /// Ends every open stream and socket whose session is not to stay.
+    fn disconnect(&self, stays: impl Fn(SessionId) -> bool) {
+        self.listeners.keep(&stays);
+        self.connections.keep(stays);
     }
 
     fn container(&self) -> Outcome<Container> {

@@ -11,7 +11,7 @@ use multiclaw_core::proxy::{
 use multiclaw_core::time::Seconds;
 use worker::wasm_bindgen::JsValue;
 use worker::web_sys::{Request as JsRequest, RequestInit as JsRequestInit};
-use worker::{Headers, Request, Response, ResponseBuilder};
+use worker::{AbortController, Headers, Request, Response, ResponseBuilder};
 
 use crate::Agent;
 use crate::driver::GATEWAY_PORT;
@@ -20,7 +20,7 @@ use crate::settings;
 use crate::watch::Care;
 
 /// How exactly the last use is kept: a write per request would be one too many.
-const ACTIVITY_STEP: Seconds = Seconds::new(10);
+const ACTIVITY_STEP: u32 = 10;
 
 impl Agent {
     pub(crate) async fn pass_on(&self, caller: Caller, request: Request) -> Outcome<Response> {
@@ -41,7 +41,9 @@ impl Agent {
                 .retry_after(5)
                 .into());
         }
-        if life.last_active.saturating_add(ACTIVITY_STEP) <= now() {
+        let idle_timeout = settings::policy(&self.env)?.idle_timeout.get();
+        let step = Seconds::new(ACTIVITY_STEP.min(idle_timeout / 2));
+        if life.last_active.saturating_add(step) <= now() {
             life.last_active = now();
             self.store.save_life(&life)?;
         }
@@ -71,6 +73,8 @@ impl Agent {
         let init = JsRequestInit::new();
         init.set_method(&method);
         init.set_headers(&headers.0);
+        let controller = AbortController::default();
+        init.set_signal(Some(&controller.signal()));
         init.set_redirect(worker::web_sys::RequestRedirect::Manual);
         if let Some(body) = js.body() {
             init.set_body(&JsValue::from(body));
@@ -88,7 +92,12 @@ impl Agent {
             .fetch_request(Request::from(forwarded))
             .await;
         match answer {
-            Ok(answer) => give_back(answer),
+            Ok(answer) => {
+                if is_endless(&answer) {
+                    self.connections.hold(caller.session, controller);
+                }
+                give_back(answer)
+            }
             Err(error) => {
                 if !container.running() {
                     // It died: the next step records that, without waiting for the next look.
@@ -102,6 +111,12 @@ impl Agent {
             }
         }
     }
+}
+
+/// A switch to a socket, or a stream of events: what stays open after its request was let through.
+fn is_endless(answer: &Response) -> bool {
+    let media = answer.headers().get("content-type").ok().flatten();
+    answer.status_code() == 101 || media.is_some_and(|media| media.starts_with("text/event-stream"))
 }
 
 /// The agent's answer with only what may reach the browser.

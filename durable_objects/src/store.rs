@@ -240,10 +240,12 @@ impl Store {
         )
     }
 
-    /// Ends what the owners before `owner` had: sessions, tickets, secrets and the salt without which no copy of those
-    /// opens. Snapshots stay, out of reach under their tenant's prefix (C08).
-    pub fn evict_all_but(&self, owner: Wallet) -> Outcome<()> {
-        let owner = || vec![owner.to_string().into()];
+    /// Ends what everybody but `owner` had: sessions, tickets, secrets and the salt without which no copy of those opens.
+    /// Snapshots stay, out of reach under their tenant's prefix (C08).
+    pub fn evict_all_but(&self, owner: Option<Wallet>) -> Outcome<()> {
+        // No wallet is the empty text, so without an owner every row goes.
+        let owner = owner.map(|owner| owner.to_string()).unwrap_or_default();
+        let owner = || vec![owner.as_str().into()];
         self.run("DELETE FROM tickets", vec![])?;
         self.run("DELETE FROM sessions WHERE wallet <> ?", owner())?;
         self.run("DELETE FROM secrets WHERE owner <> ?", owner())?;

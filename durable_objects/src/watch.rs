@@ -1,10 +1,10 @@
 //! Whether a caller is still the owner: the session's row, and the chain's word within the freshness bound (C07).
 
 use multiclaw_core::error::{Code, Failure, Problem};
-use multiclaw_core::ids::Asset;
+use multiclaw_core::ids::{Asset, Wallet};
 use multiclaw_core::lifecycle::Life;
 use multiclaw_core::messages::Caller;
-use multiclaw_core::ownership::{Freshness, freshness};
+use multiclaw_core::ownership::{Freshness, OwnershipError, freshness};
 
 use crate::Agent;
 use crate::port::{Outcome, log, now};
@@ -68,28 +68,35 @@ impl Agent {
     pub(crate) async fn read_owner(&self, asset: Asset) -> Outcome<Domain> {
         let asked_at = now();
         let chain = settings::chain(&self.env)?;
-        let owned = solana::owner_of(&chain, asset)
-            .await?
-            .map_err(|reason| Failure {
-                problem: Problem::not_yours(),
-                context: Some(format!("the asset has no owner: {reason}")),
-            })?;
+        let owned = match solana::owner_of(&chain, asset).await? {
+            Ok(owned) => owned,
+            Err(reason) => {
+                // What is burned never comes back; any other reason may be a node's that lags.
+                if reason == OwnershipError::Burned {
+                    self.evict(None).await?;
+                }
+                return Err(Failure {
+                    problem: Problem::not_yours(),
+                    context: Some(format!("the asset has no owner: {reason}")),
+                });
+            }
+        };
         let before = self.store.domain()?;
         self.store
             .save_domain(asset, owned.owner, &owned.name, asked_at)?;
         if before.is_some_and(|domain| domain.owner != owned.owner) {
-            self.evict(owned.owner).await?;
+            self.evict(Some(owned.owner)).await?;
         }
         self.store
             .domain()?
             .ok_or_else(|| Failure::internal("the domain row is missing"))
     }
 
-    /// Takes everything from the owners before (C08). The container is destroyed by the next step.
-    async fn evict(&self, owner: multiclaw_core::ids::Wallet) -> Outcome<()> {
+    /// Takes everything from everybody but `owner` (C08). The container is destroyed by the next step.
+    async fn evict(&self, owner: Option<Wallet>) -> Outcome<()> {
         self.store.evict_all_but(owner)?;
         self.store.save_life(&Life::evicted(now()))?;
-        self.listeners.end_all();
+        self.disconnect(|_| false);
         self.wake_at(now()).await
     }
 }

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { parseEnv } from "node:util";
+import type { Page } from "playwright-core";
 import { devWalletAddress } from "../../dev/solana/accounts.ts";
 import { buildConsole, CONSOLE_OUT } from "../../scripts/build.mjs";
 import { testStack } from "../support/stack.ts";
@@ -17,6 +18,7 @@ import { Steps } from "./support/steps.ts";
 
 /** On a quiet machine the path takes two minutes. */
 const TIMEOUT_MS = 900_000;
+const SOCKETS_END_WITHIN_MS = 15_000;
 
 if (!existsSync(join(CONSOLE_OUT.development, "main.js"))) await buildConsole("development");
 const browser = await launch();
@@ -28,6 +30,8 @@ const word = `heron-${randomBytes(6).toString("hex")}`;
 const said = `The word of today is ${word}`;
 const ownKey = `sk-live-${randomBytes(24).toString("base64url")}`;
 const ownKeyPrefix = ownKey.slice(0, 8);
+/** The agent's page that the owner did not close before signing out. */
+let leftOpen: Page | undefined;
 /** The model's requests that carried a message of the owner's. */
 const turns = () => stack.echo.requests.filter(({ path }) => path !== "/v1/embeddings");
 
@@ -91,6 +95,7 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
 
   await steps.step("say something and read the answer", async () => {
     await agent.say(said, `Echo: ${said}`);
+    assert.equal(owner.openSockets(), 1);
     const [turn, ...more] = turns();
     assert.deepEqual(more, []);
     assert.ok(turn?.lastUserText.includes(said));
@@ -133,15 +138,16 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
     );
   });
 
-  await steps.step("sign out, and the agent's page refuses", async () => {
+  await steps.step("sign out, and neither console nor agent can be seen", async () => {
     await console.at("sign-out").click();
     await console.at("sign-in").waitFor();
-    const answer = await agent.page.reload();
-    assert.equal(answer?.status(), 401);
-    await agent.page.getByRole("heading", { name: "Sign in first" }).waitFor();
     await page.reload();
     await console.at("sign-in").waitFor();
-    assert.deepEqual(await owner.context.cookies(stack.appOrigin.replace("http:", "https:")), []);
+    const tab = await owner.context.newPage();
+    const answer = await tab.goto(agentOrigin);
+    assert.equal(answer?.status(), 401);
+    await tab.getByRole("heading", { name: "Sign in first" }).waitFor();
+    leftOpen = agent.page;
   });
 
   await steps.step("no page broke its policy, and no secret went where it may be read", async () => {
@@ -165,6 +171,22 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
       hidden.filter(({ value }) => value === "" || read.includes(value)).map(({ name }) => name),
       [],
     );
+  });
+});
+
+test("signing out ends what a page that was left open still had", { timeout: TIMEOUT_MS }, async (t) => {
+  const steps = new Steps(t, browser, stack.logs);
+  const tab = leftOpen;
+  assert.ok(tab !== undefined, "the test before did not get as far");
+
+  await steps.step("its connection to the agent is cut", () => {
+    return until("no socket is open", () => owner.openSockets() === 0, { within: SOCKETS_END_WITHIN_MS });
+  });
+
+  await steps.step("it cannot be loaded again", async () => {
+    const answer = await tab.reload();
+    assert.equal(answer?.status(), 401);
+    await tab.getByRole("heading", { name: "Sign in first" }).waitFor();
   });
 });
 

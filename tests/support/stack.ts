@@ -33,8 +33,7 @@ export async function testStack(options: Omit<StackOptions, "stateDir"> = {}): P
     },
   );
   after(async () => {
-    await stack.stop();
-    removeDir();
+    await stack.stop().finally(removeDir);
   });
   return {
     ...stack,

@@ -19,7 +19,8 @@ export class AgentTab {
 
   /** A message of either side with exactly this text. */
   message(text: string): Locator {
-    return this.page.getByRole("log").getByText(text, { exact: true });
+    // Its paragraph alone: an answer is also read out, by an element that is not seen.
+    return this.page.getByRole("log").getByText(text, { exact: true }).and(this.page.locator("p"));
   }
 
   async loaded(): Promise<void> {

@@ -1,5 +1,5 @@
 // The browser of these tests, and what each of its sessions did: messages of its pages and addresses it asked for.
-import { type Browser, type BrowserContext, chromium } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page, type WebSocket } from "playwright-core";
 import { findChromium } from "../../../scripts/lib/chromium.mjs";
 
 const ARGUMENTS = [
@@ -35,10 +35,17 @@ export class Person {
   readonly asked: string[] = [];
   /** Errors on pages of every origin, each with the address of its page. */
   readonly errors: { readonly page: string; readonly text: string }[] = [];
+  readonly #sockets: { readonly page: Page; readonly socket: WebSocket }[] = [];
 
   private constructor(context: BrowserContext) {
     this.context = context;
     context.on("request", (request) => this.asked.push(request.url().split("#", 1)[0] ?? ""));
+    context.on("page", (page) => {
+      page.on("websocket", (socket) => {
+        this.asked.push(socket.url());
+        this.#sockets.push({ page, socket });
+      });
+    });
     context.on("console", (message) => {
       if (message.type() !== "error" || FAILED_ANSWER.test(message.text())) return;
       this.errors.push({ page: message.page()?.url() ?? "", text: message.text() });
@@ -50,6 +57,11 @@ export class Person {
 
   static async in(browser: Browser): Promise<Person> {
     return new Person(await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 1000 } }));
+  }
+
+  openSockets(): number {
+    // A socket of a page that was closed is never told so.
+    return this.#sockets.filter(({ page, socket }) => !page.isClosed() && !socket.isClosed()).length;
   }
 
   /** Values of all cookies, whichever host they belong to. */
