@@ -163,7 +163,9 @@ impl Life {
 
     /// Begins the snapshot that was asked for, or again the one that a driver died over.
     pub fn begin_snapshot(&mut self) -> Option<SnapshotId> {
-        self.taking = self.taking.or(self.snapshot.take());
+        if self.taking.is_none() {
+            self.taking = self.snapshot.take();
+        }
         self.taking
     }
 
