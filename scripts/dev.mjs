@@ -23,7 +23,7 @@ await runMain(async () => {
     stdio: "inherit",
   });
   // A terminal sends Ctrl-C to both; the child takes the stack down, this process waits for it.
-  process.on("SIGINT", () => {});
+  process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
   for (const signal of /** @type {const} */ (["SIGTERM", "SIGHUP"])) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {
     child.on("error", reject);

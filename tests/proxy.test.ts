@@ -112,6 +112,29 @@ test("c17 only the entry page's own origin trades tickets", async () => {
   assert.equal(own.status, 204);
 });
 
+test("c17 pages of other origins may link to an agent, and nothing else", async () => {
+  const { origin } = visitor;
+  const mode = (value: string, dest = "empty") => ({ "sec-fetch-mode": value, "sec-fetch-dest": dest });
+  for (const site of ["same-site", "cross-site"]) {
+    const from = { "sec-fetch-site": site };
+    const link = await visitor.get("/echo", { ...from, ...mode("navigate", "document") });
+    assert.equal(link.status, 200, link.text);
+    for (const headers of [mode("no-cors", "image"), mode("cors"), mode("navigate", "iframe"), mode("websocket")])
+      assertProblem(await visitor.get("/echo", { ...from, ...headers }), 403, "origin_not_allowed");
+    const form = await visitor.request("POST", "/echo", { headers: { ...from, ...mode("navigate", "document") } });
+    assertProblem(form, 403, "origin_not_allowed");
+  }
+  for (const foreign of ["null", neighbour.origin, stack.appOrigin]) {
+    for (const method of ["GET", "POST", "OPTIONS", "DELETE"]) {
+      const answer = await visitor.request(method, "/echo", { headers: { origin: foreign } });
+      assertProblem(answer, 403, "origin_not_allowed");
+    }
+    assert.equal(await openSocket(visitor, { headers: { origin: foreign } }), 403);
+  }
+  const own = await mustOpen(visitor, { headers: { origin } });
+  own.raw.close();
+});
+
 test("c17 a logout in the console ends the visits that came from it, and their tickets", async () => {
   const again = await Owned.of(stack, owned.asset);
   const guest = await again.enter(stack);

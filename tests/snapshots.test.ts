@@ -81,6 +81,7 @@ test("c19 an archive that is not what the container said never counts, and the a
     ["a shorter archive than sent", { snapshot: { claim: { size: 5 } } }],
     ["cut off", { send: { cut: true } }],
     ["nothing sent", { send: { fail: true } }],
+    ["all sent, with an error at the end", { send: { exit: 1 } }],
     ["no snapshot made", { snapshot: { fail: true } }],
     ["no size", { snapshot: { claim: { size: 0 } } }],
     ["a size that is no number", { snapshot: { claim: { size: "15" } } }],
@@ -122,6 +123,20 @@ test("c19 a stop that can't save keeps the agent and what it holds; stopping aga
   assert.equal((await owned.status()).problem, null);
   await owned.start();
   assert.equal((await (await owned.enter(stack)).get("/memory")).json().memory, "nearly lost");
+});
+
+test("c19 an agent that could not be saved goes on with what it holds when it is started", async () => {
+  const owned = await Owned.ofNew(stack, "goes-on.molt");
+  await owned.start();
+  await owned.learn(stack, "still in its head");
+  agent.behave({ snapshot: { fail: true } });
+  await owned.ask("stop");
+  await owned.in("failed");
+  const [starts, resumes] = [agent.begun("init").length, agent.begun("resume").length];
+  await owned.ask("start");
+  assert.equal((await owned.in("running")).problem, null);
+  assert.deepEqual([agent.begun("init").length, agent.begun("resume").length], [starts, resumes + 1]);
+  assert.equal((await (await owned.enter(stack)).get("/memory")).json().memory, "still in its head");
 });
 
 test("a chosen snapshot is restored, after what runs now was saved", async () => {

@@ -15,6 +15,7 @@ pub mod pda;
 pub mod plugins;
 pub mod proof;
 pub mod proxy;
+pub mod rate;
 mod reader;
 pub mod route;
 pub mod sealing;

@@ -72,6 +72,9 @@ pub enum TroubleCode {
 /// The row that the object keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Life {
+    /// How many tenants were evicted before this one: a step that began under another number must change nothing (C08).
+    #[serde(default)]
+    pub tenure: u32,
     pub state: State,
     pub phase: Option<Phase>,
     pub since: Timestamp,
@@ -100,6 +103,8 @@ pub struct Policy {
 pub const MAX_ATTEMPTS: u32 = 3;
 /// How often a running agent is looked at.
 pub const WATCH_PERIOD: Seconds = Seconds::new(15);
+/// When saving what could not be saved is tried once more.
+pub const RETRY_SAVING_AFTER: Seconds = Seconds::new(300);
 
 /// The one next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +121,8 @@ pub enum Step {
     Start,
     /// Save, then destroy.
     Stop,
+    /// Let an agent go on that a failed stop left quiesced.
+    Resume,
     /// The container is gone though nobody asked: record it.
     RecordCrash,
     /// Nothing to save: destroy what is left of a container and be asleep.
@@ -128,6 +135,7 @@ impl Life {
     #[must_use]
     pub const fn new(now: Timestamp) -> Self {
         Self {
+            tenure: 0,
             state: State::Asleep,
             phase: None,
             since: now,
@@ -154,11 +162,21 @@ impl Life {
     pub fn ask(&mut self, wish: Wish, now: Timestamp) {
         self.last_active = now;
         self.attempts = 0;
-        self.wish = match (wish, self.state) {
-            // Nothing to stop first: a restart of what does not run is a start.
-            (Wish::Restart, State::Asleep | State::Failed) => Wish::Run,
-            _ => wish,
+        self.wish = wish;
+    }
+
+    /// Ends in a state that waits for a wish. What was asked for while the last step was under way is not lost.
+    pub fn settle(&mut self, state: State, trouble: Option<Trouble>, now: Timestamp) {
+        self.wish = match (state, self.wish) {
+            (State::Asleep, Wish::Run) | (_, Wish::Restart) => Wish::Run,
+            (_, Wish::Sleep) => Wish::Sleep,
+            _ => Wish::Stop,
         };
+        self.attempts = 0;
+        self.trouble = trouble;
+        self.snapshot = None;
+        self.taking = None;
+        self.enter(state, None, now);
     }
 
     /// Begins the snapshot that was asked for, or again the one that a driver died over.
@@ -177,8 +195,9 @@ impl Life {
 
     /// Takes the tenant's agent away without saving: the next step destroys what runs (C08).
     #[must_use]
-    pub fn evicted(now: Timestamp) -> Self {
+    pub fn evicted(&self, now: Timestamp) -> Self {
         Self {
+            tenure: self.tenure.wrapping_add(1),
             state: State::Starting,
             ..Self::new(now)
         }
@@ -211,13 +230,26 @@ impl Life {
                     }
                 }
             }
-            (State::Stopping, _) if !container_runs => Step::Discard,
+            // In that phase all is saved and the secrets may be wiped already, without which nothing can be saved again.
+            (State::Stopping, _) if !container_runs || self.phase == Some(Phase::Destroy) => {
+                Step::Discard
+            }
             (State::Stopping, _) if self.attempts < MAX_ATTEMPTS => Step::Stop,
             (State::Stopping, _) => Step::GiveUp,
-            // A container that still runs holds what could not be saved: nothing else happens to it.
-            (State::Failed, _) if container_runs && self.attempts < MAX_ATTEMPTS => Step::Stop,
-            (State::Failed, Wish::Run | Wish::Restart) if !container_runs => Step::Start,
-            (State::Failed, _) => Step::Rest,
+            // A container that still runs holds what could not be saved: it goes on, or is saved, or waits.
+            (State::Failed, Wish::Run) if container_runs => Step::Resume,
+            (State::Failed, _) if container_runs => {
+                let again_at = self.since.saturating_add(RETRY_SAVING_AFTER);
+                if self.attempts < MAX_ATTEMPTS || again_at <= now {
+                    Step::Stop
+                } else {
+                    Step::Watch {
+                        at: again_at.min(now.saturating_add(WATCH_PERIOD)),
+                    }
+                }
+            }
+            (State::Failed, Wish::Run | Wish::Restart) => Step::Start,
+            (State::Failed, Wish::Stop | Wish::Sleep) => Step::Rest,
         }
     }
 }
@@ -283,17 +315,31 @@ mod tests {
     }
 
     #[test]
-    fn c19_what_could_not_be_saved_is_saved_before_a_new_start() {
-        let mut failed = life(State::Failed, Wish::Run);
-        assert_eq!(failed.next(true, POLICY, NOW), Step::Stop);
+    fn c19_what_could_not_be_saved_goes_on_or_is_saved_and_is_never_dropped() {
+        let mut failed = life(State::Failed, Wish::Stop);
         failed.attempts = MAX_ATTEMPTS;
-        assert_eq!(failed.next(true, POLICY, NOW), Step::Rest);
-        failed.ask(Wish::Stop, NOW);
-        assert_eq!(failed.next(true, POLICY, NOW), Step::Stop);
-        assert_eq!(
-            life(State::Failed, Wish::Run).next(false, POLICY, NOW),
-            Step::Start
-        );
+        assert!(matches!(failed.next(true, POLICY, NOW), Step::Watch { .. }));
+        let later = NOW.saturating_add(RETRY_SAVING_AFTER);
+        assert_eq!(failed.next(true, POLICY, later), Step::Stop);
+        for (wish, step) in [
+            (Wish::Stop, Step::Stop),
+            (Wish::Restart, Step::Stop),
+            (Wish::Run, Step::Resume),
+        ] {
+            failed.ask(wish, NOW);
+            assert_eq!(failed.next(true, POLICY, NOW), step);
+        }
+        for wish in [Wish::Run, Wish::Restart] {
+            let gone = life(State::Failed, wish);
+            assert_eq!(gone.next(false, POLICY, NOW), Step::Start);
+        }
+    }
+
+    #[test]
+    fn c20_a_stop_that_died_after_its_secrets_were_wiped_is_not_tried_again() {
+        let mut stopping = life(State::Stopping, Wish::Stop);
+        stopping.phase = Some(Phase::Destroy);
+        assert_eq!(stopping.next(true, POLICY, NOW), Step::Discard);
     }
 
     #[test]
@@ -316,14 +362,17 @@ mod tests {
 
     #[test]
     fn c08_an_evicted_agent_is_destroyed() {
-        assert_eq!(Life::evicted(NOW).next(true, POLICY, NOW), Step::Discard);
+        let before = life(State::Running, Wish::Run);
+        let after = before.evicted(NOW);
+        assert_eq!(after.next(true, POLICY, NOW), Step::Discard);
+        assert_ne!(after.tenure, before.tenure);
     }
 
     #[test]
     fn a_restart_of_what_sleeps_is_a_start() {
         let mut asleep = life(State::Asleep, Wish::Stop);
         asleep.ask(Wish::Restart, NOW);
-        assert_eq!(asleep.wish, Wish::Run);
+        assert_eq!(asleep.next(false, POLICY, NOW), Step::Start);
         let mut running = life(State::Running, Wish::Run);
         running.ask(Wish::Restart, NOW);
         assert_eq!(running.next(true, POLICY, NOW), Step::Stop);

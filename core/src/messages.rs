@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
 use crate::lifecycle::{Phase, State, Trouble};
+use crate::ownership::Owned;
 use crate::secrets::{SecretName, SecretStatus};
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
@@ -47,9 +48,8 @@ pub enum Call {
 /// A proved login.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Login {
-    pub owner: Wallet,
-    /// The domain's name as the chain tells it.
-    pub domain: String,
+    /// What the chain said.
+    pub owned: Owned,
     pub nonce: Nonce,
     /// Until when a second use of the nonce must be noticed.
     pub nonce_expires_at: Timestamp,

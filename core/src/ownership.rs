@@ -1,6 +1,6 @@
 //! Who owns an asset now: what is asked of Solana RPC, what its answer means, and how long it may be believed.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::asset::{AccountState, AssetError, decode};
@@ -43,7 +43,7 @@ pub enum OwnershipError {
 }
 
 /// The owner as an endpoint told it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owned {
     pub owner: Wallet,
     /// The domain's name, as text for people. Names are not unique: the asset's address is what counts.
@@ -131,6 +131,30 @@ fn owner_of(
 /// A name as it may be shown: bounded, without control characters.
 fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// Slots that a node may be behind the newest reading and still be believed when it names the same owner: some 10 s,
+/// as nodes behind one address differ by a few.
+pub const SLOTS_BEHIND: u64 = 25;
+/// How long a reading's slot counts as a floor for the next ones. Bounded, so that an endpoint that claims a slot far
+/// ahead can't make every other one look late for ever.
+pub const FLOOR_LIFETIME: Seconds = Seconds::new(60);
+
+/// Whether an answer is older than what is known already: a node that lags must not bring the last owner back (C07).
+#[must_use]
+pub fn is_behind(
+    answer: &Owned,
+    known: (Wallet, u64),
+    known_since: Timestamp,
+    now: Timestamp,
+) -> bool {
+    let (owner, slot) = known;
+    let floor = if answer.owner == owner {
+        slot.saturating_sub(SLOTS_BEHIND)
+    } else {
+        slot
+    };
+    now < known_since.saturating_add(FLOOR_LIFETIME) && answer.slot < floor
 }
 
 /// How much the last reading of the owner may still be trusted.
@@ -247,6 +271,23 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn c07_a_node_that_lags_does_not_bring_the_last_owner_back() {
+        let [new, old] = [1, 2].map(|byte| Wallet::from_bytes([byte; 32]));
+        let known = (new, 1000);
+        let at = Timestamp::from_secs(100);
+        let says = |owner, slot, later| {
+            let name = String::new();
+            let now = at.saturating_add(Seconds::new(later));
+            is_behind(&Owned { owner, name, slot }, known, at, now)
+        };
+        assert!(says(old, 999, 1) && says(old, 0, 59));
+        assert!(!says(old, 1000, 1), "what is as new counts");
+        assert!(!says(old, 999, 60), "a floor does not last");
+        assert!(!says(new, 975, 1), "nodes differ by a few slots");
+        assert!(says(new, 974, 1));
     }
 
     #[test]

@@ -124,6 +124,22 @@ pub fn is_websocket(client: &[(String, String)]) -> bool {
     find(client, "upgrade").is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket"))
 }
 
+/// Whether a page of another origin asks, of which only a person's own navigation may come through: agents' hosts and the
+/// console are one site to a browser, so its cookie rules let every agent's page send requests to every other (C17).
+#[must_use]
+pub fn is_foreign(method: &str, client: &[(String, String)], origin: &str) -> bool {
+    let other_origin = find(client, "origin").is_some_and(|sent| sent != origin);
+    let other_site = match find(client, "sec-fetch-site") {
+        Some("same-origin") | None => false,
+        // The address bar, or a bookmark.
+        Some("none") => !is_navigation(method, client),
+        Some(_) => {
+            !is_navigation(method, client) || find(client, "sec-fetch-dest") != Some("document")
+        }
+    };
+    other_origin || other_site
+}
+
 /// Whether a person asks to see the agent, as opposed to a page that reconnects by itself: only this wakes (C18).
 #[must_use]
 pub fn is_navigation(method: &str, client: &[(String, String)]) -> bool {
@@ -262,6 +278,50 @@ mod tests {
         );
         assert_eq!(find(&headers, "upgrade"), Some("websocket"));
         assert_eq!(find(&headers, "sec-websocket-key"), Some("k"));
+    }
+
+    #[test]
+    fn c17_other_origins_pages_only_lead_here() {
+        const OURS: &str = "https://a.agents.example";
+        let foreign = |method, client: &[(&str, &str)]| is_foreign(method, &pairs(client), OURS);
+        let site = |value| ("sec-fetch-site", value);
+        for passes in [
+            vec![],
+            vec![("origin", OURS)],
+            vec![("origin", OURS), site("same-origin")],
+            vec![site("none"), ("sec-fetch-mode", "navigate")],
+        ] {
+            assert!(!foreign("GET", &passes), "{passes:?}");
+        }
+        for value in ["same-site", "cross-site"] {
+            let link = [
+                site(value),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ];
+            assert!(!foreign("GET", &link));
+            assert!(foreign("POST", &link), "a form");
+            let frame = [
+                site(value),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "iframe"),
+            ];
+            assert!(foreign("GET", &frame));
+            assert!(foreign(
+                "GET",
+                &[site(value), ("sec-fetch-mode", "no-cors")]
+            ));
+            assert!(foreign("GET", &[site(value), ("upgrade", "websocket")]));
+            assert!(foreign("POST", &[site("none")]));
+        }
+        for origin in [
+            "null",
+            "https://b.agents.example",
+            "http://a.agents.example",
+            "",
+        ] {
+            assert!(foreign("GET", &[("origin", origin)]), "{origin}");
+        }
     }
 
     #[test]

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Asset, SessionId, Wallet};
 use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
 
 /// Seven days.
-pub const LIFETIME_SECONDS: i64 = 7 * 24 * 60 * 60;
+pub const LIFETIME: Seconds = Seconds::new(7 * 24 * 60 * 60);
 const MIN_KEY_LENGTH: usize = 32;
 /// Longer than any token of ours; what is longer is not looked at.
 const MAX_TOKEN_LENGTH: usize = 1024;
@@ -112,7 +112,8 @@ impl SessionKeys {
     ) -> Result<String, SessionError> {
         let mut claims = Claims::new(session);
         claims.issued_at = Some(clock(now)?);
-        claims.expiration = Some(clock(expires_at)?);
+        // The object's clock may be ahead of this one: a token that outlives what `verify` takes would be no token.
+        claims.expiration = Some(clock(expires_at.min(now.saturating_add(LIFETIME)))?);
         let header = Header::empty().with_token_type("JWT");
         Hs256
             .token(&header, &claims, &self.current)
@@ -146,7 +147,7 @@ impl SessionKeys {
         };
         let lifetime = expires.signed_duration_since(issued);
         if issued > moment
-            || lifetime > Duration::seconds(LIFETIME_SECONDS)
+            || lifetime > Duration::seconds(i64::from(LIFETIME.get()))
             || claims.custom.audience != audience
         {
             return Err(SessionError::Invalid);
@@ -213,6 +214,8 @@ pub fn without_our_cookies(header: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LIFETIME_SECONDS: i64 = LIFETIME.get() as i64;
 
     const NOW: Timestamp = Timestamp::from_millis(1_768_478_460_000);
 
@@ -317,13 +320,24 @@ mod tests {
                 "{text}"
             );
         }
-        let endless = keys(A, None)
-            .issue(session(Audience::App), NOW, after(LIFETIME_SECONDS * 2))
-            .unwrap();
+        let mut claims = Claims::new(session(Audience::App));
+        claims.issued_at = Some(clock(NOW).unwrap());
+        claims.expiration = Some(clock(after(LIFETIME_SECONDS * 2)).unwrap());
+        let header = Header::empty().with_token_type("JWT");
+        let endless = Hs256.token(&header, &claims, &keys(A, None).current);
         assert_eq!(
-            keys(A, None).verify(Audience::App, &endless, NOW),
+            keys(A, None).verify(Audience::App, &endless.unwrap(), NOW),
             Err(SessionError::Invalid)
         );
+    }
+
+    #[test]
+    fn c05_a_session_of_a_clock_that_is_ahead_ends_seven_days_from_now() {
+        let token = keys(A, None)
+            .issue(session(Audience::App), NOW, after(LIFETIME_SECONDS + 5))
+            .unwrap();
+        let (_, ends_at) = keys(A, None).verify(Audience::App, &token, NOW).unwrap();
+        assert_eq!(ends_at, after(LIFETIME_SECONDS));
     }
 
     #[test]

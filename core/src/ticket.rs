@@ -3,11 +3,21 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::encoding::hex;
+use crate::error::{Code, Problem};
 use crate::time::Seconds;
 
 /// How long a ticket may be redeemed.
 pub const LIFETIME: Seconds = Seconds::new(30);
 const LENGTH: usize = 64;
+
+/// The answer to what is no ticket, or none any more.
+#[must_use]
+pub fn spent() -> Problem {
+    Problem::new(
+        Code::Unauthenticated,
+        "This entry was used or is older than 30 s. Open the agent from the console again.",
+    )
+}
 
 /// A fresh ticket from random bytes, as the browser gets it.
 #[must_use]

@@ -41,20 +41,18 @@ impl Agent {
     async fn log_in(&self, asset: Asset, login: Login) -> Outcome<Response> {
         match self.store.domain()? {
             None => {
-                self.store
-                    .save_domain(asset, login.owner, &login.domain, now())?;
+                self.store.save_domain(asset, &login.owned, now())?;
                 self.store.save_life(&Life::new(now()))?;
             }
             // The Worker read another owner than the one known here. Two logins may race around a transfer: what is
             // read here, later, decides.
-            Some(domain) if domain.owner != login.owner => {
-                if self.read_owner(asset).await?.owner != login.owner {
+            Some(domain) if domain.owner != login.owned.owner => {
+                if self.read_owner(asset).await?.owner != login.owned.owner {
                     return Err(Problem::not_yours().into());
                 }
             }
-            Some(_) => self
-                .store
-                .save_domain(asset, login.owner, &login.domain, now())?,
+            // The Worker's reading is older than this moment: it makes nothing here fresher.
+            Some(_) => {}
         }
         let id = SessionId::from_random(random()?);
         let expires_at = self.store.log_in(&login, id, now())?.ok_or_else(|| {
@@ -67,22 +65,17 @@ impl Agent {
             200,
             &NewSession {
                 id,
-                wallet: login.owner,
-                domain: login.domain,
+                wallet: login.owned.owner,
+                domain: login.owned.name,
                 expires_at,
             },
         )
     }
 
     async fn redeem(&self, asset: Asset, text: &str) -> Outcome<Response> {
-        let spent = || {
-            Problem::new(
-                Code::Unauthenticated,
-                "This entry was used or is older than 30 s. Open the agent from the console again.",
-            )
-        };
-        let hash = ticket::hash(text).ok_or_else(spent)?;
-        let id = self.store.spend_ticket(&hash, now())?.ok_or_else(spent)?;
+        let hash = ticket::hash(text).ok_or_else(ticket::spent)?;
+        let spent = self.store.spend_ticket(&hash, now())?;
+        let id = spent.ok_or_else(ticket::spent)?;
         let wallet = self
             .store
             .session(id, now())?
@@ -179,7 +172,7 @@ impl Agent {
     pub(crate) fn begin(&self, life: &mut Life) -> Outcome<()> {
         let resting =
             matches!(life.state, State::Asleep | State::Failed) && !self.container()?.running();
-        if life.wish == Wish::Run && resting {
+        if matches!(life.wish, Wish::Run | Wish::Restart) && resting {
             life.trouble = None;
             life.enter(State::Starting, Some(Phase::Allocate), now());
         }

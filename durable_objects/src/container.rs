@@ -14,6 +14,8 @@ use worker::{ByteStream, Fetcher, State};
 
 use crate::port::{Outcome, Tried as _, read_bounded, within};
 
+/// The port of OpenClaw's gateway inside the container.
+pub const GATEWAY_PORT: u16 = 18789;
 /// What a command may print and still be listened to.
 const MAX_OUTPUT: usize = 64 * 1024;
 

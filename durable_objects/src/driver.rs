@@ -5,50 +5,35 @@
 
 use core::time::Duration;
 
-use multiclaw_core::error::{Code, Failure};
+use futures_util::future::{Either, select};
 use multiclaw_core::ids::SnapshotId;
-use multiclaw_core::lifecycle::{MAX_ATTEMPTS, Phase, State, Step, Trouble, TroubleCode, Wish};
-use multiclaw_core::proxy::probe_headers;
-use multiclaw_core::snapshot::{Cause, candidates};
+use multiclaw_core::lifecycle::{
+    Life, MAX_ATTEMPTS, Phase, State, Step, Trouble, TroubleCode, Wish,
+};
+use multiclaw_core::snapshot::Cause;
 use multiclaw_core::time::{Seconds, Timestamp};
 use serde::Deserialize;
-use worker::{Delay, Headers, RequestInit, ScheduledTime};
+use worker::{Delay, ScheduledTime};
 
 use crate::Agent;
 use crate::container::{Container, Stdin};
-use crate::port::{Outcome, Tried as _, log, now, random, read_bounded, within};
+use crate::port::{Outcome, Tried as _, log, now, random};
 use crate::settings;
-use crate::snapshots::Restored;
 use crate::store::Domain;
 use crate::watch::Care;
 
-/// The port of OpenClaw's gateway inside the container.
-pub const GATEWAY_PORT: u16 = 18789;
 /// After a failure of the driver itself.
 pub const RETRY_AFTER_FAILURE: Seconds = Seconds::new(5);
 /// Between tries of a start or stop, times their number.
 const BACKOFF_SECONDS: u32 = 2;
-/// A cold host pulls the image first: the slowest of hundred took 48 s.
-const ALLOCATE_DEADLINE: Seconds = Seconds::new(120);
-/// Boot takes 9 to 17 s by the number of CPUs, more after an upgrade.
-const BOOT_DEADLINE: Seconds = Seconds::new(240);
-const PROBE_PERIOD: Duration = Duration::from_millis(250);
-const PROBE_LIMIT: Duration = Duration::from_secs(2);
-/// The agent answers what it likes; a readiness answer is a line.
-const MAX_PROBE_ANSWER: usize = 4096;
-const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+/// How soon a step under way notices that its tenant was evicted.
+const GUARD_PERIOD: Duration = Duration::from_millis(500);
 
-/// How a start ended when not by readiness.
-enum NoStart {
-    /// The owner wants something else by now.
-    Interrupted,
-    Failed(TroubleCode, Failure),
-}
-
-impl From<Failure> for NoStart {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(TroubleCode::StartFailed, failure)
-    }
+/// Whom a step works for. The row is written only while that is so (C08).
+pub(crate) struct Term {
+    pub(crate) domain: Domain,
+    pub(crate) tenure: u32,
 }
 
 impl Agent {
@@ -68,38 +53,48 @@ impl Agent {
 
     /// Steps until there is nothing to do, or nothing to do yet.
     pub(crate) async fn drive(&self) -> Outcome<()> {
-        let Some(domain) = self.store.domain()? else {
-            return Ok(());
-        };
         let container = self.container()?;
         loop {
+            let Some(domain) = self.store.domain()? else {
+                return Ok(());
+            };
             let life = self.life()?;
-            match life.next(container.running(), settings::policy(&self.env)?, now()) {
+            let term = Term {
+                domain,
+                tenure: life.tenure,
+            };
+            let step = life.next(container.running(), settings::policy(&self.env)?, now());
+            match step {
                 Step::Rest if !self.listeners.any() => return Ok(()),
                 // Nothing to do for the agent; but who listens to it must be its owner.
                 Step::Rest => {
-                    if !self.watch(&domain).await? {
+                    if !self.watch().await? {
                         return self.wake_at(self.next_look()?).await;
                     }
                 }
                 Step::Watch { at } => {
-                    if !self.watch(&domain).await? {
+                    if !self.watch().await? {
                         return self.wake_at(at.min(self.next_look()?)).await;
                     }
                 }
                 Step::FallAsleep => self.fall_asleep(&container).await?,
-                Step::Snapshot => self.snapshot_on_demand(&container, &domain).await?,
-                Step::Start => self.start(&container, &domain).await?,
-                Step::Stop => self.stop(&container, &domain).await?,
+                Step::Snapshot => {
+                    self.guarded(&term, self.snapshot_on_demand(&container, &term))
+                        .await?;
+                }
+                Step::Start => self.guarded(&term, self.start(&container, &term)).await?,
+                Step::Stop => self.guarded(&term, self.stop(&container, &term)).await?,
+                Step::Resume => self.go_on(&container, &term).await?,
                 Step::Discard => {
                     container.destroy().await?;
-                    self.settle(State::Asleep, None)?;
+                    self.settle(&term, State::Asleep, None)?;
                 }
                 Step::RecordCrash => self.settle(
+                    &term,
                     State::Failed,
                     trouble(TroubleCode::Crashed, "The agent ended by itself. Start it again; its newest snapshot is restored."),
                 )?,
-                Step::GiveUp => self.give_up(&container).await?,
+                Step::GiveUp => self.give_up(&container, &term).await?,
             }
             let tried = self.life()?;
             if tried.attempts > 0 && tried.attempts < MAX_ATTEMPTS {
@@ -117,9 +112,12 @@ impl Agent {
 
     /// Looks whether the owner is still the owner; a new one takes over in there. Cuts what is open for sessions that
     /// ended, and everything when nobody can tell for longer than the grace. Tells whether anything is to be done now.
-    async fn watch(&self, domain: &Domain) -> Outcome<bool> {
+    async fn watch(&self) -> Outcome<bool> {
+        let Some(domain) = self.store.domain()? else {
+            return Ok(false);
+        };
         let before = self.life()?;
-        match self.owner(domain.clone(), Care::Bounded).await {
+        match self.owner(domain, Care::Bounded).await {
             Ok(_) => {
                 self.disconnect(|id| self.store.session(id, now()).is_ok_and(|row| row.is_some()))
             }
@@ -131,40 +129,94 @@ impl Agent {
         Ok(self.life()? != before)
     }
 
-    /// Ends in a state that waits for a wish.
-    fn settle(&self, state: State, trouble: Option<Trouble>) -> Outcome<()> {
-        let mut life = self.life()?;
-        life.wish = match (state, life.wish) {
-            (State::Asleep, Wish::Restart | Wish::Run) => Wish::Run,
-            (_, Wish::Sleep) => Wish::Sleep,
-            _ => Wish::Stop,
-        };
-        life.attempts = 0;
-        life.trouble = trouble;
-        life.snapshot = None;
-        life.taking = None;
-        life.enter(state, None, now());
-        self.save_life(&life)
+    /// Does a step while looking after whom it is done for: when they are evicted the step is dropped where it stands,
+    /// however long it would have taken, and the next one destroys what it left (C07, C08).
+    async fn guarded(&self, term: &Term, step: impl Future<Output = Outcome<()>>) -> Outcome<()> {
+        let step = core::pin::pin!(step);
+        let evicted = core::pin::pin!(self.until_evicted(term));
+        match select(step, evicted).await {
+            Either::Left((result, _)) | Either::Right((result, _)) => result,
+        }
     }
 
-    async fn give_up(&self, container: &Container) -> Outcome<()> {
-        let life = self.life()?;
-        match life.state {
-            State::Stopping => {
-                let mut life = life;
-                life.trouble = trouble(
-                    TroubleCode::SnapshotFailed,
-                    "The agent's state could not be saved, so it was kept running. Stop it again to retry.",
-                );
-                life.wish = Wish::Stop;
-                life.enter(State::Failed, None, now());
-                self.save_life(&life)
+    async fn until_evicted(&self, term: &Term) -> Outcome<()> {
+        let mut look_at = self.next_look()?;
+        loop {
+            Delay::from(GUARD_PERIOD).await;
+            if self.life()?.tenure != term.tenure {
+                return Ok(());
             }
-            _ => {
-                container.destroy().await?;
-                self.settle(State::Failed, trouble(TroubleCode::StartFailed, "The agent did not start. Start it again; if it stays so, restore an older snapshot."))
+            if now() >= look_at {
+                self.watch().await?;
+                look_at = self.next_look()?;
             }
         }
+    }
+
+    /// Changes the row for the tenant that a step works for; `None` when that one was evicted meanwhile.
+    pub(crate) fn update(
+        &self,
+        term: &Term,
+        change: impl FnOnce(&mut Life),
+    ) -> Outcome<Option<Life>> {
+        let mut life = self.life()?;
+        if life.tenure != term.tenure {
+            return Ok(None);
+        }
+        change(&mut life);
+        self.save_life(&life)?;
+        Ok(Some(life))
+    }
+
+    /// Ends in a state that waits for a wish, unless one was made meanwhile.
+    fn settle(&self, term: &Term, state: State, trouble: Option<Trouble>) -> Outcome<()> {
+        self.update(term, |life| life.settle(state, trouble, now()))
+            .map(drop)
+    }
+
+    async fn give_up(&self, container: &Container, term: &Term) -> Outcome<()> {
+        if self.life()?.state == State::Stopping {
+            let kept = trouble(
+                TroubleCode::SnapshotFailed,
+                "The agent's state could not be saved, so its container was kept. Start the agent to go on, or stop it again.",
+            );
+            return self
+                .update(term, |life| {
+                    life.trouble = kept;
+                    life.wish = Wish::Stop;
+                    life.enter(State::Failed, None, now());
+                })
+                .map(drop);
+        }
+        container.destroy().await?;
+        self.fail_start(term, trouble(TroubleCode::StartFailed, "The agent did not start. Start it again; if it stays so, restore an older snapshot."))
+    }
+
+    /// Gives a start up, unless it was asked for anew while the container was destroyed.
+    pub(crate) fn fail_start(&self, term: &Term, trouble: Option<Trouble>) -> Outcome<()> {
+        self.update(term, |life| {
+            if life.attempts > 0 {
+                life.settle(State::Failed, trouble, now());
+            }
+        })
+        .map(drop)
+    }
+
+    /// Lets an agent go on whose stop failed. One that can't go on is saved instead.
+    async fn go_on(&self, container: &Container, term: &Term) -> Outcome<()> {
+        let resumed = self.resume(container).await;
+        self.update(term, |life| {
+            life.attempts = 0;
+            match &resumed {
+                Ok(()) => {
+                    life.trouble = None;
+                    life.last_active = now();
+                    life.enter(State::Running, None, now());
+                }
+                Err(_) => life.wish = Wish::Restart,
+            }
+        })?;
+        resumed.inspect_err(log).or(Ok(()))
     }
 
     /// Sleeps unless the agent was used by ways that do not pass here, as within an open WebSocket.
@@ -186,6 +238,11 @@ impl Agent {
             .and_then(|text| serde_json::from_str::<Activity>(&text).ok());
         let mut life = self.life()?;
         let timeout = settings::policy(&self.env)?.idle_timeout;
+        // Used or stopped while the container was asked: the row is right as it is.
+        let idle_at = life.last_active.saturating_add(timeout);
+        if life.state != State::Running || life.wish != Wish::Run || idle_at > now() {
+            return Ok(());
+        }
         match idle {
             Some(activity) if activity.idle_seconds < timeout.get() => {
                 let ago = i64::from(activity.idle_seconds).saturating_mul(1000);
@@ -196,7 +253,8 @@ impl Agent {
         self.store.save_life(&life)
     }
 
-    async fn snapshot_on_demand(&self, container: &Container, domain: &Domain) -> Outcome<()> {
+    async fn snapshot_on_demand(&self, container: &Container, term: &Term) -> Outcome<()> {
+        let domain = &term.domain;
         let mut life = self.life()?;
         let Some(id) = life.begin_snapshot() else {
             return Ok(());
@@ -215,178 +273,14 @@ impl Agent {
                 .map(drop),
         };
         let resumed = self.resume(container).await;
-        let mut life = self.life()?;
-        life.taking = None;
-        self.save_life(&life)?;
+        self.update(term, |life| life.taking = None)?;
         if let Err(failure) = taken.and(resumed) {
             log(&failure);
         }
         Ok(())
     }
 
-    /// Enters a phase of a start, unless the owner changed their mind.
-    fn phase(&self, phase: Phase) -> Result<(), NoStart> {
-        let mut life = self.life()?;
-        if !matches!(life.wish, Wish::Run | Wish::Restart) {
-            return Err(NoStart::Interrupted);
-        }
-        life.enter(State::Starting, Some(phase), now());
-        Ok(self.save_life(&life)?)
-    }
-
-    async fn start(&self, container: &Container, domain: &Domain) -> Outcome<()> {
-        let mut life = self.life()?;
-        life.wish = Wish::Run;
-        life.attempts = life.attempts.saturating_add(1);
-        life.trouble = None;
-        life.enter(State::Starting, Some(Phase::Allocate), now());
-        self.save_life(&life)?;
-        match self.try_start(container, domain.clone()).await {
-            Ok(older) => {
-                let mut life = self.life()?;
-                life.attempts = 0;
-                life.restore = None;
-                life.last_active = now();
-                life.trouble = older;
-                life.enter(State::Running, None, now());
-                self.save_life(&life)
-            }
-            // The row says what is wanted in its place; this was no failed try.
-            Err(NoStart::Interrupted) => {
-                let mut life = self.life()?;
-                life.attempts = 0;
-                self.store.save_life(&life)
-            }
-            Err(NoStart::Failed(code, failure)) => {
-                log(&failure);
-                container.destroy().await?;
-                if code == TroubleCode::RestoreFailed {
-                    let mut life = self.life()?;
-                    life.restore = None;
-                    self.store.save_life(&life)?;
-                    return self.settle(State::Failed, trouble(code, &failure.problem.detail));
-                }
-                Ok(())
-            }
-        }
-    }
-
-    async fn try_start(
-        &self,
-        container: &Container,
-        domain: Domain,
-    ) -> Result<Option<Trouble>, NoStart> {
-        // What runs here is left of a start that died: it was never let go.
-        container.destroy().await?;
-        container.start(&["/opt/agent/agent", "init"])?;
-        self.until_commands_run(container).await?;
-
-        self.phase(Phase::Restore)?;
-        let chosen = self.life()?.restore;
-        let list = candidates(self.store.snapshots(domain.owner)?, chosen);
-        let gone = chosen.is_some() && list.is_empty();
-        let restored = match self.restore(container, &domain, &list).await? {
-            Some(restored) if !gone => restored,
-            // Starting empty over what exists would look like a loss of memory, and become one.
-            _ => return Err(no_restore()),
-        };
-
-        self.phase(Phase::Inject)?;
-        // Secrets go to the owner of this moment alone.
-        let domain = self.owner(domain, Care::Fresh).await?;
-        self.phase(Phase::Inject)?;
-        self.inject(container, &domain).await?;
-
-        self.phase(Phase::Boot)?;
-        self.until_ready(container, &domain).await?;
-        self.phase(Phase::Ready)?;
-        Ok(match restored {
-            Restored::Older(skipped) => trouble(
-                TroubleCode::RestoredOlder,
-                &format!("{skipped} newer snapshot(s) could not be restored; an older one was."),
-            ),
-            Restored::Nothing | Restored::Newest => None,
-        })
-    }
-
-    /// The runtime gives no sign that a container can be used: the first command that works is one.
-    async fn until_commands_run(&self, container: &Container) -> Result<(), NoStart> {
-        let deadline = now().saturating_add(ALLOCATE_DEADLINE);
-        loop {
-            match container
-                .run(&["true"], Stdin::Nothing, COMMAND_LIMIT)
-                .await
-            {
-                Ok(_) => return Ok(()),
-                Err(failure) if now() >= deadline || !container.running() => {
-                    return Err(failure.into());
-                }
-                Err(failure) => {
-                    log(&failure);
-                    Delay::from(PROBE_PERIOD).await;
-                }
-            }
-            self.phase(Phase::Allocate)?;
-        }
-    }
-
-    /// Ready is OpenClaw's own word, twice: an open port or a page says nothing.
-    async fn until_ready(&self, container: &Container, domain: &Domain) -> Result<(), NoStart> {
-        let deadline = now().saturating_add(BOOT_DEADLINE);
-        let mut in_a_row = 0_u8;
-        while in_a_row < 2 {
-            if !container.running() {
-                return Err(Failure::internal("the agent ended while it booted").into());
-            }
-            if now() >= deadline {
-                return Err(Failure::internal("the agent was not ready in time").into());
-            }
-            let started = within(
-                PROBE_LIMIT,
-                "readiness probe",
-                self.is_started(container, domain),
-            )
-            .await;
-            in_a_row = if started.unwrap_or(false) {
-                in_a_row.saturating_add(1)
-            } else {
-                0
-            };
-            Delay::from(PROBE_PERIOD).await;
-            let life = self.life()?;
-            if !matches!(life.wish, Wish::Run | Wish::Restart) {
-                return Err(NoStart::Interrupted);
-            }
-        }
-        Ok(())
-    }
-
-    async fn is_started(&self, container: &Container, domain: &Domain) -> Outcome<bool> {
-        #[derive(Deserialize)]
-        struct Answer {
-            status: String,
-        }
-        let headers = Headers::new();
-        for (name, value) in probe_headers(domain.owner) {
-            headers.set(&name, &value).tried("probe")?;
-        }
-        let mut init = RequestInit::new();
-        init.with_headers(headers);
-        let mut response = container
-            .port(GATEWAY_PORT)?
-            .fetch("http://agent/startupz", Some(init))
-            .await
-            .tried("probe")?;
-        if response.status_code() != 200 {
-            return Ok(false);
-        }
-        let bytes =
-            read_bounded(response.stream().tried("probe")?, MAX_PROBE_ANSWER, "probe").await?;
-        let text = String::from_utf8(bytes).unwrap_or_default();
-        Ok(serde_json::from_str::<Answer>(&text).is_ok_and(|answer| answer.status == "started"))
-    }
-
-    async fn stop(&self, container: &Container, domain: &Domain) -> Outcome<()> {
+    async fn stop(&self, container: &Container, term: &Term) -> Outcome<()> {
         let mut life = self.life()?;
         life.attempts = life.attempts.saturating_add(1);
         life.snapshot = None;
@@ -399,16 +293,16 @@ impl Agent {
             Wish::Stop | Wish::Run => Cause::Stop,
         };
         let id = SnapshotId::from_random(random()?);
-        let uploading = || self.stopping(Phase::Upload);
+        let uploading = || self.stopping(term, Phase::Upload);
         if let Err(failure) = self
-            .take_snapshot(container, domain, id, cause, uploading)
+            .take_snapshot(container, &term.domain, id, cause, uploading)
             .await
         {
             // Kept running, to be tried again: destroying it now would lose what it holds.
             log(&failure);
             return Ok(());
         }
-        self.stopping(Phase::Destroy)?;
+        self.stopping(term, Phase::Destroy)?;
         if let Err(failure) = container
             .run(&["/opt/agent/agent", "wipe"], Stdin::Nothing, COMMAND_LIMIT)
             .await
@@ -416,26 +310,18 @@ impl Agent {
             log(&failure);
         }
         container.destroy().await?;
-        self.settle(State::Asleep, None)
+        self.settle(term, State::Asleep, None)
     }
 
-    fn stopping(&self, phase: Phase) -> Outcome<()> {
-        let mut life = self.life()?;
-        life.enter(State::Stopping, Some(phase), now());
-        self.save_life(&life)
+    fn stopping(&self, term: &Term, phase: Phase) -> Outcome<()> {
+        self.update(term, |life| {
+            life.enter(State::Stopping, Some(phase), now());
+        })
+        .map(drop)
     }
 }
 
-fn no_restore() -> NoStart {
-    let failure = Failure::new(
-        Code::StorageUnavailable,
-        "No snapshot could be restored, and the agent does not start empty over them. Choose another snapshot.",
-        "no snapshot could be restored",
-    );
-    NoStart::Failed(TroubleCode::RestoreFailed, failure)
-}
-
-fn trouble(code: TroubleCode, detail: &str) -> Option<Trouble> {
+pub(crate) fn trouble(code: TroubleCode, detail: &str) -> Option<Trouble> {
     Some(Trouble {
         code,
         detail: detail.to_owned(),

@@ -15,13 +15,14 @@ pub mod reply;
 pub mod settings;
 mod snapshots;
 pub mod solana;
+mod start;
 mod store;
 mod watch;
 
 use multiclaw_core::error::{Code, Problem};
 use multiclaw_core::ids::SessionId;
 use multiclaw_core::lifecycle::Life;
-use multiclaw_core::messages::{CALL_PATH, CALLER_HEADER, Caller, Envelope, StatusView};
+use multiclaw_core::messages::{CALL_PATH, CALLER_HEADER, Call, Caller, Envelope, StatusView};
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use crate::connections::Connections;
@@ -29,6 +30,7 @@ use crate::container::Container;
 use crate::events::Listeners;
 use crate::port::{Outcome, Tried as _, log, now};
 use crate::store::Store;
+use crate::watch::Readings;
 
 /// One per domain, named by its asset.
 #[durable_object(alarm)]
@@ -38,6 +40,7 @@ pub struct Agent {
     store: Store,
     listeners: Listeners,
     connections: Connections,
+    readings: Readings,
 }
 
 impl DurableObject for Agent {
@@ -49,6 +52,7 @@ impl DurableObject for Agent {
             store,
             listeners: Listeners::default(),
             connections: Connections::default(),
+            readings: Readings::default(),
         }
     }
 
@@ -63,7 +67,7 @@ impl DurableObject for Agent {
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
-        let driven = match self.store.migrate() {
+        let driven = match self.open_store(false) {
             Ok(()) => self.drive().await,
             Err(failure) => Err(failure),
         };
@@ -80,20 +84,31 @@ impl DurableObject for Agent {
 
 impl Agent {
     async fn handle(&self, mut request: Request) -> Outcome<Response> {
-        self.store.migrate()?;
         if let Some(text) = request
             .headers()
             .get(CALLER_HEADER)
             .tried("caller header")?
         {
             let caller: Caller = serde_json::from_str(&text).map_err(|_| malformed())?;
+            self.open_store(false)?;
             return self.pass_on(caller, request).await;
         }
         if request.path() != CALL_PATH {
             return Err(malformed().into());
         }
         let envelope: Envelope = request.json().await.map_err(|_| malformed())?;
+        self.open_store(matches!(envelope.call, Call::Login(_)))?;
         self.call(envelope).await
+    }
+
+    /// Makes the database usable. Only a proved login creates one: whoever knocks at a domain that nobody signed in to
+    /// leaves nothing behind.
+    fn open_store(&self, create: bool) -> Outcome<()> {
+        if create || self.store.exists()? {
+            self.store.migrate()
+        } else {
+            Err(Problem::sign_in().into())
+        }
     }
 
     /// Ends every open stream and socket whose session is not to stay.

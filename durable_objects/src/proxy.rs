@@ -14,7 +14,7 @@ use worker::web_sys::{Request as JsRequest, RequestInit as JsRequestInit};
 use worker::{AbortController, Headers, Request, Response, ResponseBuilder};
 
 use crate::Agent;
-use crate::driver::GATEWAY_PORT;
+use crate::container::GATEWAY_PORT;
 use crate::port::{Outcome, Tried as _, now};
 use crate::settings;
 use crate::watch::Care;
@@ -41,13 +41,6 @@ impl Agent {
                 .retry_after(5)
                 .into());
         }
-        let idle_timeout = settings::policy(&self.env)?.idle_timeout.get();
-        let step = Seconds::new(ACTIVITY_STEP.min(idle_timeout / 2));
-        if life.last_active.saturating_add(step) <= now() {
-            life.last_active = now();
-            self.store.save_life(&life)?;
-        }
-
         let hosts = settings::hosts(&self.env)?;
         let origin = hosts.agent_origin(domain.asset);
         let (scheme, host) = origin.split_once("://").unwrap_or(("https", ""));
@@ -93,6 +86,11 @@ impl Agent {
             .await;
         match answer {
             Ok(answer) => {
+                // Signed out, or evicted, while the agent thought about it.
+                if self.store.session(caller.session, now())?.is_none() {
+                    return Err(Problem::sign_in().into());
+                }
+                self.used()?;
                 if is_endless(&answer) {
                     self.connections.hold(caller.session, controller);
                 }
@@ -110,6 +108,20 @@ impl Agent {
                 ))
             }
         }
+    }
+}
+
+impl Agent {
+    /// Keeps the time of the last use, which an agent that answers nothing does not have.
+    fn used(&self) -> Outcome<()> {
+        let idle_timeout = settings::policy(&self.env)?.idle_timeout.get();
+        let step = Seconds::new(ACTIVITY_STEP.min(idle_timeout / 2));
+        let mut life = self.life()?;
+        if life.last_active.saturating_add(step) <= now() {
+            life.last_active = now();
+            self.store.save_life(&life)?;
+        }
+        Ok(())
     }
 }
 

@@ -26,6 +26,8 @@ const STAGE_LIMIT: Duration = Duration::from_secs(180);
 /// Exit code of `restore` for an archive that can't be restored anywhere.
 const BAD_ARCHIVE: i32 = 3;
 const TRANSFER_LIMIT: Duration = Duration::from_secs(600);
+/// All of its output was read by then.
+const SEND_END_LIMIT: Duration = Duration::from_secs(30);
 
 #[wasm_bindgen]
 extern "C" {
@@ -92,8 +94,18 @@ impl Agent {
             other => Failure::internal(format!("snapshot: {other}")),
         })?;
         before_upload()?;
-        self.upload(container, &tenant.prefix().snapshot(id), &staged)
-            .await?;
+        let key = tenant.prefix().snapshot(id);
+        if let Err(failure) = self.upload(container, &key, &staged).await {
+            // It may be whole in R2 all the same: without a row nobody would ever delete it.
+            let deleted = async {
+                let bucket = settings::bucket(&self.env)?;
+                bucket.delete(key.as_str()).await.stored("R2 delete")
+            };
+            if let Err(orphan) = deleted.await {
+                log(&orphan);
+            }
+            return Err(failure);
+        }
         let snapshot = Snapshot {
             id,
             created_at: now(),
@@ -142,7 +154,11 @@ impl Agent {
             process.kill();
         }
         done?;
-        match process.finish().await? {
+        let ended = within(SEND_END_LIMIT, "end of `send`", process.finish()).await;
+        if ended.is_err() {
+            process.kill();
+        }
+        match ended? {
             0 => Ok(()),
             code => Err(Failure::internal(format!(
                 "`send` in the container ended with {code}"

@@ -14,15 +14,24 @@ use crate::port::{Outcome, Tried as _, log, read_bounded, within};
 
 const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The owner now, or why the asset has none. The first usable answer counts.
+/// The owner now, or why the asset has none. The first usable answer counts; one that is `behind` is not.
 ///
 /// # Errors
 /// `rpc_unavailable` when no endpoint gave a usable answer.
-pub async fn owner_of(chain: &Chain, asset: Asset) -> Outcome<Result<Owned, OwnershipError>> {
+pub async fn owner_of(
+    chain: &Chain,
+    asset: Asset,
+    behind: impl Fn(&Owned) -> bool,
+) -> Outcome<Result<Owned, OwnershipError>> {
     for (index, url) in chain.rpc_urls.iter().enumerate() {
         // An endpoint's URL may hold a key: the log names it by its place in the list.
         let what = format!("SOLANA_RPC_URLS[{index}]");
         match within(ENDPOINT_TIMEOUT, &what, ask(url, chain, asset, &what)).await {
+            Ok(Ok(owned)) if behind(&owned) => {
+                log(&Failure::internal(format!(
+                    "{what} is behind what is known already"
+                )));
+            }
             Ok(answer) => return Ok(answer),
             Err(failure) => log(&failure),
         }

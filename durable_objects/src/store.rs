@@ -2,14 +2,18 @@
 //!
 //! Statements with no await between them are written as one, so each method that must be atomic is one plain function.
 
+use core::cell::Cell;
+use std::rc::Rc;
+
 use multiclaw_core::error::Failure;
 use multiclaw_core::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
 use multiclaw_core::lifecycle::Life;
 use multiclaw_core::messages::Login;
+use multiclaw_core::ownership::Owned;
 use multiclaw_core::secrets::SecretName;
-use multiclaw_core::session::LIFETIME_SECONDS;
+use multiclaw_core::session::LIFETIME;
 use multiclaw_core::snapshot::Snapshot;
-use multiclaw_core::time::{Seconds, Timestamp};
+use multiclaw_core::time::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use worker::{SqlStorage, SqlStorageValue, State};
@@ -17,7 +21,7 @@ use worker::{SqlStorage, SqlStorageValue, State};
 use crate::port::{Outcome, Tried as _};
 
 /// Each entry is applied once, in order; a released one is never changed.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = ["
 CREATE TABLE domain (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     asset TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, checked_at INTEGER NOT NULL);
@@ -33,7 +37,7 @@ CREATE TABLE secrets (
 CREATE TABLE snapshots (
     owner TEXT NOT NULL, id TEXT NOT NULL, created_at INTEGER NOT NULL, row TEXT NOT NULL,
     PRIMARY KEY (owner, id));
-"];
+", "ALTER TABLE domain ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;"];
 
 /// The domain as last read from the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -41,6 +45,8 @@ pub struct Domain {
     pub asset: Asset,
     pub owner: Wallet,
     pub name: String,
+    /// The slot of the reading.
+    pub slot: u64,
     checked_at: i64,
 }
 
@@ -82,6 +88,8 @@ impl SealedSecret {
 #[derive(Clone)]
 pub struct Store {
     sql: SqlStorage,
+    /// Whether the schema is known to be up to date.
+    ready: Rc<Cell<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +112,7 @@ impl Store {
     pub fn new(state: &State) -> Self {
         Self {
             sql: state.storage().sql(),
+            ready: Rc::default(),
         }
     }
 
@@ -122,8 +131,20 @@ impl Store {
         self.rows(query, values).map(|mut rows| rows.pop())
     }
 
+    /// Whether anything was ever stored: before the first proved login nothing is, and looking stores nothing.
+    pub fn exists(&self) -> Outcome<bool> {
+        let tables: Option<Count> = self.row(
+            "SELECT COUNT(*) AS count FROM sqlite_master WHERE name = 'schema'",
+            vec![],
+        )?;
+        Ok(tables.is_some_and(|row| row.count > 0))
+    }
+
     /// Brings the schema up to date. Idempotent; cheap when there is nothing to do.
     pub fn migrate(&self) -> Outcome<()> {
+        if self.ready.get() {
+            return Ok(());
+        }
         self.run(
             "CREATE TABLE IF NOT EXISTS schema (version INTEGER PRIMARY KEY)",
             vec![],
@@ -138,23 +159,28 @@ impl Store {
                 vec![version.into()],
             )?;
         }
+        self.ready.set(true);
         Ok(())
     }
 
     pub fn domain(&self) -> Outcome<Option<Domain>> {
-        self.row("SELECT asset, owner, name, checked_at FROM domain", vec![])
+        self.row(
+            "SELECT asset, owner, name, slot, checked_at FROM domain",
+            vec![],
+        )
     }
 
-    pub fn save_domain(
-        &self,
-        asset: Asset,
-        owner: Wallet,
-        name: &str,
-        checked_at: Timestamp,
-    ) -> Outcome<()> {
+    pub fn save_domain(&self, asset: Asset, owned: &Owned, checked_at: Timestamp) -> Outcome<()> {
         self.run(
-            "INSERT OR REPLACE INTO domain (one, asset, owner, name, checked_at) VALUES (1, ?, ?, ?, ?)",
-            vec![asset.to_string().into(), owner.to_string().into(), name.into(), millis(checked_at)],
+            "INSERT OR REPLACE INTO domain (one, asset, owner, name, slot, checked_at) VALUES (1, ?, ?, ?, ?, ?)",
+            vec![
+                asset.to_string().into(),
+                owned.owner.to_string().into(),
+                owned.name.as_str().into(),
+                // Slots come at 2.5 a second: a number that fits no integer is an endpoint's nonsense.
+                i64::try_from(owned.slot).unwrap_or(i64::MAX).into(),
+                millis(checked_at),
+            ],
         )
     }
 
@@ -193,8 +219,7 @@ impl Store {
         if self.nonce_was_used(&login.nonce)? {
             return Ok(None);
         }
-        let expires_at =
-            now.saturating_add(Seconds::new(u32::try_from(LIFETIME_SECONDS).unwrap_or(0)));
+        let expires_at = now.saturating_add(LIFETIME);
         self.run(
             "INSERT INTO nonces (nonce, expires_at) VALUES (?, ?)",
             vec![
@@ -206,7 +231,7 @@ impl Store {
             "INSERT INTO sessions (id, wallet, created_at, expires_at) VALUES (?, ?, ?, ?)",
             vec![
                 id.to_string().into(),
-                login.owner.to_string().into(),
+                login.owned.owner.to_string().into(),
                 millis(now),
                 millis(expires_at),
             ],

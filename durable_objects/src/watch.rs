@@ -1,10 +1,13 @@
 //! Whether a caller is still the owner: the session's row, and the chain's word within the freshness bound (C07).
 
+use core::cell::Cell;
+
+use futures_util::lock::Mutex;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::{Asset, Wallet};
-use multiclaw_core::lifecycle::Life;
 use multiclaw_core::messages::Caller;
-use multiclaw_core::ownership::{Freshness, OwnershipError, freshness};
+use multiclaw_core::ownership::{Freshness, Owned, OwnershipError, freshness, is_behind};
+use multiclaw_core::time::Timestamp;
 
 use crate::Agent;
 use crate::port::{Outcome, log, now};
@@ -19,6 +22,13 @@ pub enum Care {
     Bounded,
     /// Read now: for what touches secrets, snapshots or starts.
     Fresh,
+}
+
+/// The readings of the owner: one at a time, and how the last one failed.
+#[derive(Default)]
+pub struct Readings {
+    turn: Mutex<()>,
+    failed: Cell<Option<(Timestamp, Problem)>>,
 }
 
 impl Agent {
@@ -64,11 +74,41 @@ impl Agent {
         }
     }
 
-    /// Asks the chain and records the answer; a new owner takes over at once.
+    /// The owner as the chain tells it from now on. Whoever asks while others do waits for a reading that began after:
+    /// however many ask, one question is under way.
     pub(crate) async fn read_owner(&self, asset: Asset) -> Outcome<Domain> {
+        let wanted_at = now();
+        let _turn = self.readings.turn.lock().await;
+        if let Some(domain) = self.store.domain()?
+            && domain.checked_at() >= wanted_at
+        {
+            return Ok(domain);
+        }
+        if let Some((asked_at, problem)) = self.readings.failed.take()
+            && asked_at >= wanted_at
+        {
+            self.readings.failed.set(Some((asked_at, problem.clone())));
+            return Err(problem.into());
+        }
         let asked_at = now();
+        let read = self.read_owner_now(asset, asked_at).await;
+        let failed = read.as_ref().err();
+        self.readings
+            .failed
+            .set(failed.map(|failure| (asked_at, failure.problem.clone())));
+        read
+    }
+
+    /// Asks the chain and records the answer; a new owner takes over at once.
+    async fn read_owner_now(&self, asset: Asset, asked_at: Timestamp) -> Outcome<Domain> {
         let chain = settings::chain(&self.env)?;
-        let owned = match solana::owner_of(&chain, asset).await? {
+        let before = self.store.domain()?;
+        let behind = |answer: &Owned| {
+            before.as_ref().is_some_and(|known| {
+                is_behind(answer, (known.owner, known.slot), known.checked_at(), now())
+            })
+        };
+        let mut owned = match solana::owner_of(&chain, asset, behind).await? {
             Ok(owned) => owned,
             Err(reason) => {
                 // What is burned never comes back; any other reason may be a node's that lags.
@@ -81,10 +121,15 @@ impl Agent {
                 });
             }
         };
-        let before = self.store.domain()?;
-        self.store
-            .save_domain(asset, owned.owner, &owned.name, asked_at)?;
-        if before.is_some_and(|domain| domain.owner != owned.owner) {
+        let moved = before
+            .as_ref()
+            .is_some_and(|known| known.owner != owned.owner);
+        if let Some(known) = before.filter(|known| known.slot > owned.slot && !moved) {
+            // A node may be some slots behind the last one; the floor does not sink with it.
+            owned.slot = known.slot;
+        }
+        self.store.save_domain(asset, &owned, asked_at)?;
+        if moved {
             self.evict(Some(owned.owner)).await?;
         }
         self.store
@@ -95,7 +140,7 @@ impl Agent {
     /// Takes everything from everybody but `owner` (C08). The container is destroyed by the next step.
     async fn evict(&self, owner: Option<Wallet>) -> Outcome<()> {
         self.store.evict_all_but(owner)?;
-        self.store.save_life(&Life::evicted(now()))?;
+        self.store.save_life(&self.life()?.evicted(now()))?;
         self.disconnect(|_| false);
         self.wake_at(now()).await
     }

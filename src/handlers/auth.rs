@@ -130,15 +130,14 @@ async fn log_in(
                 format!("The proof was refused: {other}. Sign a new challenge."),
             ),
         })?;
-    let owned = solana::owner_of(&settings::chain(env)?, challenge.asset())
+    let owned = solana::owner_of(&settings::chain(env)?, challenge.asset(), |_| false)
         .await?
         .map_err(|_| Problem::not_yours())?;
     if owned.owner != wallet {
         return Err(Problem::not_yours().into());
     }
     let login = Login {
-        owner: wallet,
-        domain: owned.name,
+        owned,
         nonce: challenge.nonce(),
         nonce_expires_at: challenge.issued_at().saturating_add(NONCE_MEMORY),
     };

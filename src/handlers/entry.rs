@@ -3,18 +3,20 @@
 
 use multiclaw_agent_object::port::{Outcome, Tried as _, now};
 use multiclaw_agent_object::reply::empty;
+use multiclaw_agent_object::settings;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::{Call, OwnerCall};
-use multiclaw_core::proxy::is_navigation;
+use multiclaw_core::proxy::{is_foreign, is_navigation};
 use multiclaw_core::route::EntryRoute;
 use multiclaw_core::session::{Audience, Session, set_cookie};
+use multiclaw_core::ticket;
 use worker::{Env, Request, Response, ResponseBuilder};
 
 use super::auth::new_session;
 use super::{caller, session_keys};
-use crate::input::{header, read_body};
-use crate::ports::objects;
+use crate::input::read_body;
+use crate::ports::{limits, objects};
 
 const ENTER_PAGE: &str = include_str!("../pages/enter.html");
 const WAKING_PAGE: &str = include_str!("../pages/waking.html");
@@ -29,6 +31,15 @@ pub async fn handle(
     request: Request,
     env: &Env,
 ) -> Outcome<Response> {
+    let client: Vec<(String, String)> = request.headers().entries().collect();
+    let origin = settings::hosts(env)?.agent_origin(asset);
+    if is_foreign(&request.inner().method(), &client, &origin) {
+        return Err(Problem::new(
+            Code::OriginNotAllowed,
+            "Pages of other origins may link to an agent, and nothing else.",
+        )
+        .into());
+    }
     match route {
         EntryRoute::Page => page(200, ENTER_PAGE),
         EntryRoute::Script => ours(200, "text/javascript; charset=utf-8", SCRIPT),
@@ -56,17 +67,11 @@ fn visitor(
 }
 
 async fn redeem(asset: Asset, request: &Request, env: &Env) -> Outcome<Response> {
-    // Only the entry page of this very origin trades tickets.
-    let site = header(request, "sec-fetch-site");
-    if site.is_some_and(|site| site != "same-origin") {
-        return Err(Problem::new(
-            Code::OriginNotAllowed,
-            "An entry is redeemed by its own page alone.",
-        )
-        .into());
-    }
+    limits::login(request, env).await?;
     let keys = session_keys(env)?;
     let ticket = String::from_utf8(read_body(request).await?).unwrap_or_default();
+    // No object is asked about what can't be a ticket.
+    ticket::hash(&ticket).ok_or_else(ticket::spent)?;
     let mut answer = objects::call(env, asset, Call::Redeem { ticket }).await?;
     let session = new_session(&mut answer).await?;
     let token = keys

@@ -25,7 +25,7 @@ async function enter() {
 async function wait() {
   const answer = await fetch("/.edge/status");
   if (!answer.ok) {
-    location.reload();
+    setTimeout(() => location.reload(), 3000);
     return;
   }
   const status = await answer.json();

@@ -2,6 +2,7 @@
 
 use multiclaw_agent_object::port::{Outcome, Tried as _};
 use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::rate;
 use worker::{Env, Request};
 
 use crate::input::header;
@@ -13,7 +14,12 @@ pub async fn login(request: &Request, env: &Env) -> Outcome<()> {
         .rate_limiter("LOGIN_LIMIT")
         .map_err(|error| Failure::misconfigured(format!("rate limiter LOGIN_LIMIT: {error}")))?;
     let address = header(request, "cf-connecting-ip").unwrap_or_default();
-    if limiter.limit(address).await.tried("rate limiter")?.success {
+    if limiter
+        .limit(rate::key(&address))
+        .await
+        .tried("rate limiter")?
+        .success
+    {
         return Ok(());
     }
     Err(Problem::new(

@@ -78,6 +78,7 @@ const commands = {
   async send() {
     const bytes = readFileSync(archive);
     process.stdout.write(knobs().cut ? bytes.subarray(0, -1) : bytes);
+    process.exitCode = knobs().exit ?? 0;
   },
 
   async resume() {
