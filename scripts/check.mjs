@@ -64,8 +64,9 @@ const FIXES = [
 
 await runMain(async () => {
   const chosen = process.argv.includes("--fix") ? FIXES : CHECKS;
-  const progress = new Progress(3 + chosen.length);
-  await ensure(progress, "npm", "rust", "lints");
+  // The agent's packages have the types of what the container's scripts import.
+  const progress = new Progress(4 + chosen.length);
+  await ensure(progress, "npm", "rust", "lints", "agent");
   /** @type {string[]} */
   const failures = [];
   for (const [title, check] of chosen) {
