@@ -12,6 +12,8 @@ export interface DevConfigOptions {
   /** The console to serve, absolute. */
   consoleDir: string;
   vars: Record<string, string>;
+  /** The containers' Dockerfile, absolute; without one there are none. */
+  dockerfile?: string;
 }
 
 export type WranglerConfig = Record<string, unknown>;
@@ -43,7 +45,7 @@ export function devConfig(options: DevConfigOptions): WranglerConfig {
 
 export function overlay(
   production: WranglerConfig,
-  { root, entry, consoleDir, vars }: DevConfigOptions,
+  { root, entry, consoleDir, vars, dockerfile }: DevConfigOptions,
 ): WranglerConfig {
   refuseRemote(production, "wrangler.toml");
   const kept = Object.fromEntries(Object.entries(production).filter(([key]) => !LEFT_OUT.includes(key)));
@@ -52,7 +54,13 @@ export function overlay(
     main: resolve(root, entry),
     assets: { ...section(production.assets), directory: resolve(root, consoleDir) },
     vars: { ...section(production.vars), ...vars },
+    ...(dockerfile && { containers: containers(production.containers, dockerfile) }),
   };
+}
+
+/** The classes that have containers, all from this image. */
+function containers(value: unknown, image: string): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.map((one) => ({ class_name: section(one).class_name, image })) : [];
 }
 
 function section(value: unknown): Record<string, unknown> {

@@ -1,13 +1,12 @@
 // Everything that a local run consists of, in one Node process plus wrangler: the Solana RPC, the echo model, the host of
 // the stand-in containers, and the Worker itself. Used by `npm run dev` and by the black-box tests.
-import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { devConfig } from "./config.ts";
+import { type Containers, type Engine, onEngine, standIn } from "./containers.ts";
 import { type EchoModel, startEchoModel } from "./echo-model/server.ts";
-import { type SandboxHost, startSandboxHost } from "./sandbox/host.ts";
 import { newSecrets, type Secrets, writeSecrets } from "./secrets.ts";
 import { devAccounts } from "./solana/accounts.ts";
 import { type SolanaRpc, startSolanaRpc } from "./solana/rpc.ts";
@@ -25,8 +24,10 @@ export interface StackOptions {
   secrets?: Readonly<Record<string, string | undefined>>;
   /** By default the development console. */
   consoleDir?: string;
-  /** What the image has at /opt/agent; by default the real agent. */
+  /** What the image has at /opt/agent; by default the real agent. Of the stand-in alone. */
   agentDir?: string;
+  /** Real containers in place of the stand-in. */
+  engine?: Engine | undefined;
   onLog?: (line: string) => void;
 }
 
@@ -36,7 +37,7 @@ export interface Stack {
   readonly agentDomain: string;
   readonly rpc: SolanaRpc;
   readonly echo: EchoModel;
-  readonly sandbox: SandboxHost;
+  readonly containers: Containers;
   /** What wrangler and the Worker have printed so far. */
   readonly logs: readonly string[];
   stop(): Promise<void>;
@@ -60,15 +61,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const rpc = await startSolanaRpc();
     closing.push(() => rpc.close());
-    const echo = await startEchoModel();
+    const containers = options.engine
+      ? await onEngine(join(stateDir, "image"), options.engine)
+      : await standIn(join(stateDir, "sandboxes"), resolve(options.agentDir ?? join(ROOT, "container")));
+    closing.push(() => containers.close());
+    const echo = await startEchoModel({ address: containers.hostAddress });
     closing.push(() => echo.close());
-    const token = randomBytes(32).toString("base64url");
-    const sandbox = await startSandboxHost({
-      dir: join(stateDir, "sandboxes"),
-      agentDir: resolve(options.agentDir ?? join(ROOT, "container")),
-      token,
-    });
-    closing.push(() => sandbox.close());
 
     const agentDomain = `localhost:${port}`;
     const appOrigin = `http://${agentDomain}`;
@@ -81,18 +79,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       SOLANA_CLUSTER: "localnet",
       MOLT_COLLECTION: collection,
       OPENAI_BASE_URL: `${echo.url}/v1`,
-      SANDBOX_HOST_URL: sandbox.url,
+      ...containers.vars,
       ...options.vars,
     };
     const consoleDir = options.consoleDir ?? ".cache/dev/console";
-    const generated = devConfig({ root: ROOT, entry: "dev/entry.ts", consoleDir, vars });
+    const { entry, dockerfile } = containers;
+    const generated = devConfig({ root: ROOT, entry, consoleDir, vars, ...(dockerfile && { dockerfile }) });
     writeFileSync(config, `${JSON.stringify(generated, null, 2)}\n`, { mode: 0o600 });
     chmodSync(config, 0o600);
     // Wrangler reads the secrets beside the configuration: they appear on no command line and in no environment.
-    writeSecrets(
-      join(stateDir, ".dev.vars"),
-      withSecrets({ ...newSecrets(), SANDBOX_HOST_TOKEN: token }, options.secrets),
-    );
+    writeSecrets(join(stateDir, ".dev.vars"), withSecrets({ ...newSecrets(), ...containers.secrets }, options.secrets));
 
     const logs: string[] = [];
     const wrangler = new Wrangler({
@@ -101,6 +97,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       storage: join(stateDir, "storage"),
       port,
       args: options.wranglerArgs ?? [],
+      env: containers.env,
       onLine(line) {
         logs.push(line);
         options.onLog?.(line);
@@ -108,7 +105,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     });
     closing.push(() => wrangler.stop());
     await wrangler.ready(`http://${LOOPBACK}:${port}/healthz`);
-    return { appOrigin, agentDomain, rpc, echo, sandbox, logs, stop };
+    return { appOrigin, agentDomain, rpc, echo, containers, logs, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -11,6 +11,7 @@ export interface WranglerOptions {
   storage: string;
   port: number;
   args: readonly string[];
+  env?: Readonly<Record<string, string>>;
   onLine: (line: string) => void;
 }
 
@@ -26,7 +27,7 @@ export class Wrangler {
   #running = true;
   readonly #killNow = (): void => this.#signal("SIGKILL");
 
-  constructor({ root, config, storage, port, args, onLine }: WranglerOptions) {
+  constructor({ root, config, storage, port, args, env = {}, onLine }: WranglerOptions) {
     const bin = join(root, "node_modules");
     this.#child = spawn(
       process.execPath,
@@ -45,6 +46,7 @@ export class Wrangler {
         stdio: ["ignore", "pipe", "pipe"],
         env: {
           ...process.env,
+          ...env,
           PATH: [join(bin, ".bin"), process.env.PATH ?? ""].join(delimiter),
           WRANGLER_SEND_METRICS: "false",
           // Only the file beside the configuration gives secrets: no .env of the surroundings.

@@ -3,6 +3,8 @@
 
 import { pathToFileURL } from "node:url";
 import { ensureChromium } from "./lib/chromium.mjs";
+import { ensureEngine } from "./lib/docker.mjs";
+import { ensureAgentImage, ensureBase, ensureSidecar } from "./lib/images.mjs";
 import { installAgent, installPackages } from "./lib/packages.mjs";
 import { Progress } from "./lib/progress.mjs";
 import { linkProjectNode, ROOT, UserError } from "./lib/project.mjs";
@@ -11,7 +13,7 @@ import { ensureLints, ensureTarget, ensureWasmTools } from "./lib/rust.mjs";
 
 const OLDEST_NODE = 20;
 
-/** @typedef {"npm" | "agent" | "rust" | "lints" | "wasm-tools" | "chromium"} Need */
+/** @typedef {"npm" | "agent" | "rust" | "lints" | "wasm-tools" | "chromium" | "engine" | "base" | "sidecar" | "image"} Need */
 
 /** @type {Record<Need, {title: string, work: (report: (detail: string) => void) => Promise<string>}>} */
 const STEPS = {
@@ -28,6 +30,10 @@ const STEPS = {
   lints: { title: "Rust lints", work: ensureLints },
   "wasm-tools": { title: "WebAssembly tools", work: ensureWasmTools },
   chromium: { title: "Browser", work: ensureChromium },
+  engine: { title: "Docker Engine", work: ensureEngine },
+  base: { title: "Base image", work: ensureBase },
+  sidecar: { title: "Sidecar's image", work: ensureSidecar },
+  image: { title: "Agent's image", work: ensureAgentImage },
 };
 
 /**

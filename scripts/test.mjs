@@ -1,7 +1,7 @@
 // `npm test`: builds what the tests run against, then every suite. `npm test -- core dev` runs only those named.
 
 import { spawn } from "node:child_process";
-import { join, relative } from "node:path";
+import { dirname, relative } from "node:path";
 import { build } from "./build.mjs";
 import { findChromium } from "./lib/chromium.mjs";
 import { filesUnder } from "./lib/inputs.mjs";
@@ -16,7 +16,7 @@ const TEST_TIMEOUT_MS = 300_000;
 const SUITE_TIMEOUT_MS = 20 * 60_000;
 
 /** @typedef {import("./setup.mjs").Need} Need */
-/** @typedef {{title: string, needs: Need[], built: boolean, command: () => string[]}} Suite */
+/** @typedef {{title: string, needs: Need[], built: boolean, command: () => string[], env?: Record<string, string>}} Suite */
 
 /** @param {string} dir @param {RegExp} name */
 const testsUnder = (dir, name) => filesUnder(fromRoot(dir)).filter((file) => name.test(file));
@@ -33,6 +33,18 @@ function nodeTest(files, ...options) {
   ];
   return [projectNode(), ...flags, ...options, ...names];
 }
+
+/** The same tests for both kinds of container. */
+const blackBox = () =>
+  nodeTest(
+    filesUnder(fromRoot("tests")).filter((file) => dirname(file) === fromRoot("tests") && file.endsWith(".test.ts")),
+    "--test-concurrency=1",
+  );
+
+/** @type {Need[]} */
+const DOCKER = ["rust", "wasm-tools", "engine", "base", "sidecar", "image"];
+/** Suites that only `npm run test:containers` runs, or who names them. */
+const NAMED_ONLY = ["docker", "image"];
 
 /** @type {Record<string, Suite>} */
 const SUITES = {
@@ -58,17 +70,27 @@ const SUITES = {
     title: "Black box, against workerd",
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
-    command: () =>
-      nodeTest(
-        testsUnder("tests", /\.test\.ts$/).filter((file) => !relative(ROOT, file).startsWith(join("tests", "browser"))),
-        "--test-concurrency=1",
-      ),
+    command: blackBox,
   },
   browser: {
     title: "In a browser",
     needs: ["agent", "rust", "wasm-tools", "chromium"],
     built: true,
     command: () => nodeTest(testsUnder("tests/browser", /\.test\.ts$/), "--test-concurrency=1"),
+  },
+  docker: {
+    title: "Black box, with real containers",
+    needs: DOCKER,
+    built: true,
+    command: blackBox,
+    env: { TEST_CONTAINERS: "docker" },
+  },
+  image: {
+    title: "The agent's image",
+    needs: DOCKER,
+    built: true,
+    command: () => nodeTest(testsUnder("tests/containers", /\.test\.ts$/), "--test-concurrency=1"),
+    env: { TEST_CONTAINERS: "docker" },
   },
 };
 
@@ -134,11 +156,21 @@ await runMain(async () => {
   const unknown = named.filter((name) => !(name in SUITES));
   if (unknown.length > 0)
     throw new UserError(`No such suite: ${unknown.join(", ")}. There are: ${Object.keys(SUITES).join(", ")}`);
-  const chosen = Object.entries(SUITES).filter(([name]) => named.length === 0 || named.includes(name));
-
-  const needs = /** @type {Need[]} */ (["npm", "rust", "wasm-tools", "agent", "chromium"]).filter(
-    (need) => need === "npm" || chosen.some(([, suite]) => suite.needs.includes(need)),
+  const chosen = Object.entries(SUITES).filter(([name]) =>
+    named.length === 0 ? !NAMED_ONLY.includes(name) : named.includes(name),
   );
+
+  const needs = /** @type {Need[]} */ ([
+    "npm",
+    "rust",
+    "wasm-tools",
+    "agent",
+    "chromium",
+    "engine",
+    "base",
+    "sidecar",
+    "image",
+  ]).filter((need) => need === "npm" || chosen.some(([, suite]) => suite.needs.includes(need)));
   const built = chosen.some(([, suite]) => suite.built);
   const progress = new Progress(needs.length + (built ? 3 : 0));
   await ensure(progress, ...needs);
@@ -154,7 +186,7 @@ await runMain(async () => {
   for (const [name, suite] of chosen) {
     console.log(`\n=== ${name}: ${suite.title}`);
     const started = Date.now();
-    const result = await runSuite(suite.command(), env);
+    const result = await runSuite(suite.command(), { ...env, ...suite.env });
     rows.push({ name, ...result, took: duration(Date.now() - started) });
     if (result.interrupted) break;
   }

@@ -1,6 +1,5 @@
 // The life of an agent as its owner sees it, with a fake agent in the container (C13, C18, C19, C20).
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { afterEach, test } from "node:test";
 import { devWalletAddress } from "../dev/solana/accounts.ts";
 import { fakeAgentStack, Owned, type Status } from "./support/agent.ts";
@@ -90,8 +89,8 @@ test("c13 the owner's identity and secrets come on standard input, never by argu
   assert.deepEqual(secrets, { openai: stack.secrets.OPENAI_API_KEY });
   assert.ok(!JSON.stringify(config).includes(stack.secrets.OPENAI_API_KEY));
 
-  const { root } = agent.begun("inject").at(-1) ?? assert.fail();
-  const notes = agent.notes().filter((note) => note.root === root && note.argv);
+  const { sandbox } = agent.begun("inject").at(-1) ?? assert.fail();
+  const notes = agent.notes().filter((note) => note.sandbox === sandbox && note.argv);
   assert.ok(notes.length >= 2);
   for (const note of notes) {
     assert.ok(!JSON.stringify([note.argv, note.env]).includes(stack.secrets.OPENAI_API_KEY), note.command);
@@ -100,8 +99,10 @@ test("c13 the owner's identity and secrets come on standard input, never by argu
 
 test("c19 a stop saves the state and takes the container away; a start brings the state back", async () => {
   const owned = await Owned.ofNew(stack, "memory.molt");
+  const before = (await stack.containers.list()).length;
   await owned.start();
-  const { root } = agent.begun("init").at(-1) ?? assert.fail();
+  assert.equal((await stack.containers.list()).length, before + 1);
+  const { sandbox } = agent.begun("init").at(-1) ?? assert.fail();
   const visitor = await owned.enter(stack);
   await visitor.request("PUT", "/memory", { body: "what it learned" });
 
@@ -113,8 +114,8 @@ test("c19 a stop saves the state and takes the container away; a start brings th
   const [snapshot] = await owned.snapshots();
   assert.equal(snapshot?.cause, "stop");
   assert.deepEqual(asleep.lastSnapshot, { id: snapshot?.id, createdAt: snapshot?.createdAt, size: snapshot?.size });
-  assert.ok(!existsSync(root), "nothing of the container is left");
-  assert.equal(agent.begun("wipe").filter((note) => note.root === root).length, 1);
+  assert.equal((await stack.containers.list()).length, before, "nothing of the container is left");
+  assert.equal(agent.begun("wipe").filter((note) => note.sandbox === sandbox).length, 1);
 
   await owned.start();
   assert.equal((await visitor.get("/memory")).json().memory, "what it learned");
@@ -149,14 +150,14 @@ test("a restart of what sleeps is a start, and a stop of it is nothing", async (
 test("a stop during a start ends it, and saves nothing of what was never let go", async () => {
   agent.behave({ boot: { never: true } });
   const owned = await Owned.ofNew(stack, "changed-mind.molt");
+  const before = (await stack.containers.list()).length;
   await owned.ask("start");
   await until("booting", async () => (await owned.status()).phase === "boot");
   await owned.ask("stop");
   const asleep = await owned.in("asleep");
   assert.equal(asleep.problem, null);
   assert.deepEqual(await owned.snapshots(), []);
-  const { root } = agent.begun("init").at(-1) ?? assert.fail();
-  assert.ok(!existsSync(root));
+  assert.equal((await stack.containers.list()).length, before);
   agent.behave();
   await owned.start();
 });
@@ -226,7 +227,7 @@ test("agents are apart: one's start, state and events are not another's", async 
   assert.deepEqual(story(events.seen), ["asleep"]);
   await other.start();
   assert.equal((await (await other.enter(stack)).get("/memory")).json().memory, null);
-  const roots = agent.begun("init").map(({ root }) => root);
-  assert.notEqual(roots.at(-1), roots.at(-2));
+  const sandboxes = agent.begun("init").map(({ sandbox }) => sandbox);
+  assert.notEqual(sandboxes.at(-1), sandboxes.at(-2));
   events.close();
 });

@@ -1,6 +1,5 @@
 // Whose agent it is: sessions open their own agent alone, and follow the asset when it moves (C06, C07, C08).
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { afterEach, test } from "node:test";
 import { devAssetAddress, devKeypair } from "../dev/solana/accounts.ts";
 import { fakeAgentStack, Owned } from "./support/agent.ts";
@@ -131,12 +130,12 @@ test("c07 after a transfer a sleeping agent's event stream ends within the bound
 test("c07 when the asset is burned its last owner is out within the bound, and the agent ends", async () => {
   const owned = await Owned.ofNew(stack, "burned.molt");
   await owned.start();
-  const { root } = agent.begun("init").at(-1) ?? assert.fail();
+  const { sandbox } = agent.begun("init").at(-1) ?? assert.fail();
   rpc.control.burn(owned.asset);
   const burned = Date.now();
   await until("the end", async () => [401, 403].includes((await ask(owned, ["GET", ""])).status), { every: 50 });
   assert.ok(Date.now() - burned < (MAX_AGE + SLACK) * 1000, `${Date.now() - burned} ms`);
-  await until("the container is gone", () => !existsSync(root), { within: 20_000 });
+  await until("the container is gone", () => !agent.lives(sandbox), { within: 20_000 });
 });
 
 test("c08 a new owner is a new tenant; what was the old one's is gone or out of reach, and comes back with the asset", async () => {
@@ -144,7 +143,7 @@ test("c08 a new owner is a new tenant; what was the old one's is gone or out of 
   assert.equal((await old.client.put(`${old.path}/secrets/openai`, { value: KEY })).status, 200);
   await old.start();
   assert.equal(agent.injected().secrets.openai, KEY);
-  const { root } = agent.begun("init").at(-1) ?? assert.fail();
+  const { sandbox } = agent.begun("init").at(-1) ?? assert.fail();
   const visitor = await old.learn(stack, "the first owner's memory");
   await old.client.post(`${old.path}/snapshots`);
   const kept = await until("the snapshot", async () => {
@@ -155,7 +154,7 @@ test("c08 a new owner is a new tenant; what was the old one's is gone or out of 
   rpc.control.transfer(old.asset, buyer.address);
   const next = await Owned.of(stack, old.asset, "buyer");
   assert.equal((await next.client.get("/v1/auth/session")).json().wallet, buyer.address);
-  await until("the old container is gone", () => !existsSync(root), { within: 20_000 });
+  await until("the old container is gone", () => !agent.lives(sandbox), { within: 20_000 });
   const status = await next.in("asleep");
   assert.deepEqual([status.lastSnapshot, status.problem], [null, null]);
   assert.deepEqual(await next.snapshots(), []);
@@ -202,9 +201,9 @@ test("c08 a start that a transfer overtakes hands over no secret and ends", asyn
   const [injections, restores] = [agent.begun("inject").length, agent.begun("restore").length];
   await old.ask("start");
   await until("the restore has begun", () => agent.begun("restore").length > restores);
-  const { root } = agent.begun("restore").at(-1) ?? assert.fail();
+  const { sandbox } = agent.begun("restore").at(-1) ?? assert.fail();
   rpc.control.transfer(old.asset, buyer.address);
-  await until("the container is gone", () => !existsSync(root), { within: 20_000 });
+  await until("the container is gone", () => !agent.lives(sandbox), { within: 20_000 });
   assert.equal(agent.begun("inject").length, injections);
   const next = await Owned.of(stack, old.asset, "buyer");
   assert.equal((await next.in("asleep")).problem, null);

@@ -1,6 +1,5 @@
 // A transfer that comes while something is under way, and answers of the chain that come late (C07, C08).
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { afterEach, test } from "node:test";
 import bs58 from "bs58";
 import { devAssetAddress, devKeypair } from "../dev/solana/accounts.ts";
@@ -39,14 +38,14 @@ for (const [what, command, begin] of [
     const begun = agent.begun(command).length;
     await begin(old);
     await until(`${command} has begun`, () => agent.begun(command).length > begun);
-    const { root } = last(command);
+    const { sandbox } = last(command);
     rpc.control.transfer(old.asset, buyer.address);
     const within = (MAX_AGE + SLACK) * 1000;
     await Promise.all([
       inTime("end of the event stream", events.ended, within),
       inTime("end of the WebSocket", socket.closed, within),
     ]);
-    await until("the container is gone", () => !existsSync(root), { within: 20_000 });
+    await until("the container is gone", () => !agent.lives(sandbox), { within: 20_000 });
     agent.behave();
     const next = await Owned.of(stack, old.asset, "buyer");
     const status = await next.in("asleep");
@@ -89,12 +88,12 @@ test("c08 an asset that goes and comes back during one step does not let the ste
   const begun = agent.begun("snapshot").length;
   await old.ask("stop");
   await until("the snapshot has begun", () => agent.begun("snapshot").length > begun);
-  const { root } = last("snapshot");
+  const { sandbox } = last("snapshot");
   rpc.control.transfer(old.asset, buyer.address);
   await Owned.of(stack, old.asset, "buyer");
   rpc.control.transfer(old.asset, owner.address);
   const again = await Owned.of(stack, old.asset);
-  await until("the container is gone", () => !existsSync(root), { within: 20_000 });
+  await until("the container is gone", () => !agent.lives(sandbox), { within: 20_000 });
   assert.equal((await again.in("asleep")).problem, null);
   await again.start();
   assert.equal(agent.injected().secrets.openai, stack.secrets.OPENAI_API_KEY, "their keys were destroyed");

@@ -1,13 +1,15 @@
-// Development stand-in for a language model provider: loopback only, speaks OpenAI's and Anthropic's APIs, echoes.
+// Development stand-in for a language model provider: on loopback, or where containers reach it; speaks OpenAI's and Anthropic's APIs, echoes.
 // Takes any key but those that begin with "sk-invalid", so that a wrong key can be shown as well.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { closeServer, listenOnLoopback, readBody, refusal, sendJson } from "../solana/loopback.ts";
+import { closeServer, listen, readBody, refusal, sendJson } from "../solana/loopback.ts";
 import { answerTo, isRecord, lastUserText, readTurns } from "./answers.ts";
 import { anthropicMessages, type Completion, chatCompletions, type Format, responses } from "./formats.ts";
 
 export interface EchoModelOptions {
   readonly port?: number;
+  /** Of this machine. Default loopback. */
+  readonly address?: string;
   /** Pause before each piece of a streamed answer. Default 0. */
   readonly delayMs?: number;
 }
@@ -77,7 +79,7 @@ export async function startEchoModel(options: EchoModelOptions = {}): Promise<Ec
       response.destroy();
     });
   });
-  const url = await listenOnLoopback(server, options.port);
+  const url = await listen(server, options.port, options.address);
   return { url, requests, close: () => closeServer(server) };
 }
 

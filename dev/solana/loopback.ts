@@ -7,11 +7,11 @@ import type { AddressInfo } from "node:net";
 const LOOPBACK = "127.0.0.1";
 const LOOPBACK_NAMES = new Set([LOOPBACK, "localhost", "[::1]"]);
 
-/** Starts on loopback, on a port from the system unless given one; returns "http://127.0.0.1:PORT". */
-export async function listenOnLoopback(server: Server, port = 0): Promise<string> {
-  server.listen(port, LOOPBACK);
+/** Starts on loopback or another address of this machine, on a port from the system unless given one; returns the origin. */
+export async function listen(server: Server, port = 0, address = LOOPBACK): Promise<string> {
+  server.listen(port, address);
   await once(server, "listening");
-  return `http://${LOOPBACK}:${(server.address() as AddressInfo).port}`;
+  return `http://${address}:${(server.address() as AddressInfo).port}`;
 }
 
 /** Ends the server and every connection, answered or not. */

@@ -5,7 +5,7 @@ import { failOnTheWire, viewOf } from "./behaviour.ts";
 import { Control } from "./control.ts";
 import { answer, callsIn } from "./json-rpc.ts";
 import type { Ledger } from "./ledger.ts";
-import { closeServer, listenOnLoopback, readBody, sendJson } from "./loopback.ts";
+import { closeServer, listen, readBody, sendJson } from "./loopback.ts";
 import { methodsOf } from "./methods.ts";
 import { devLedger } from "./seed.ts";
 
@@ -40,7 +40,7 @@ export async function startSolanaRpc(options: SolanaRpcOptions = {}): Promise<So
       response.destroy();
     });
   });
-  const origin = await listenOnLoopback(server, options.port);
+  const origin = await listen(server, options.port);
   return {
     url: `${origin}/`,
     ledger,

@@ -1,9 +1,9 @@
 // The browser for the browser tests: the one that CHROMIUM_PATH names, one of the machine, or Debian's package.
 
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { canInstall, installPackages } from "./debian.mjs";
 import { UserError } from "./project.mjs";
-import { run } from "./run.mjs";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
 const BUNDLES = [
@@ -35,17 +35,13 @@ export function findChromium() {
 /** @param {(detail: string) => void} report */
 export async function ensureChromium(report) {
   if (findChromium()) return "up to date";
-  if (!existsSync("/etc/debian_version") || process.getuid?.() !== 0) {
+  if (!canInstall()) {
     throw new UserError(
       "The browser tests need Chromium or Chrome: install one, or name it in CHROMIUM_PATH. " +
         "Without: npm test -- core container dev api",
     );
   }
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const onLine = (/** @type {string} */ line) => report(line);
-  await run("apt-get", ["update"], { log: "apt-update", env, onLine });
-  const args = ["install", "-y", "--no-install-recommends", "chromium"];
-  await run("apt-get", args, { log: "apt-install", env, onLine });
+  await installPackages(["chromium"], report);
   if (!findChromium()) throw new UserError("Debian's chromium is installed but was not found on the PATH.");
   return "installed";
 }

@@ -1,13 +1,20 @@
 // The fake agent seen from a test: what it is told to do wrong, what it noted, and waiting for its owner's view of it.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { json } from "node:stream/consumers";
+import { after } from "node:test";
+import { build } from "esbuild";
 import { devAssetAddress, devKeypair } from "../../dev/solana/accounts.ts";
 import { ROOT, type StackOptions } from "../../dev/stack.ts";
+import { images } from "../../scripts/lib/images.mjs";
 import type { Client } from "./client.ts";
 import { Events } from "./events.ts";
 import { login } from "./login.ts";
-import { type TestStack, testStack } from "./stack.ts";
+import { buildImage, onDocker, type TestStack, testStack } from "./stack.ts";
 import { type Patience, until } from "./wait.ts";
 
 export interface Status {
@@ -35,7 +42,8 @@ export type Knobs = Record<string, Record<string, unknown>>;
 
 export interface Noted {
   command: string;
-  root: string;
+  /** One run of a container. */
+  sandbox: string;
   at: number;
   /** With the environment in the note of a command's beginning. */
   argv?: string[];
@@ -45,26 +53,50 @@ export interface Noted {
   done?: boolean;
 }
 
-export class FakeAgent {
-  readonly #dir: string;
+const HERE = join(ROOT, "tests/agents/fake");
+const LIFE = "/life/";
 
-  constructor(stack: TestStack) {
-    this.#dir = stack.dir;
+export class FakeAgent {
+  #knobs: Knobs = {};
+  readonly #journal: Noted[] = [];
+  readonly #living = new Set<string>();
+
+  /** The server that the agents ask, and what they tell. */
+  static async start(): Promise<{ agent: FakeAgent; url: string }> {
+    const agent = new FakeAgent();
+    const server = createServer((request, response) => {
+      const { method, url = "" } = request;
+      if (url.startsWith(LIFE)) {
+        const sandbox = url.slice(LIFE.length);
+        agent.#living.add(sandbox);
+        // A container's main process holds this connection as long as it lives.
+        return void response.once("close", () => agent.#living.delete(sandbox));
+      }
+      if (method !== "POST") return void response.end(JSON.stringify(agent.#knobs));
+      const noted = json(request).then((note) => agent.#journal.push(note as Noted));
+      noted.then(
+        () => response.end(),
+        () => response.destroy(),
+      );
+    });
+    const address = onDocker ? images().gateway : "127.0.0.1";
+    await new Promise<void>((listening) => server.listen(0, address, listening));
+    after(() => void server.close().closeAllConnections());
+    return { agent, url: `http://${address}:${(server.address() as AddressInfo).port}` };
   }
 
   /** From now on, and until the next call, the agents behave so. */
   behave(knobs: Knobs = {}): void {
-    const file = join(this.#dir, "fake-agent.knobs.json");
-    writeFileSync(`${file}.part`, JSON.stringify(knobs));
-    renameSync(`${file}.part`, file);
+    this.#knobs = knobs;
+  }
+
+  lives(sandbox: string): boolean {
+    return this.#living.has(sandbox);
   }
 
   /** What the agents noted, oldest first. */
   notes(command?: string): Noted[] {
-    const file = join(this.#dir, "fake-agent.journal");
-    const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
-    const all = lines.map((line) => JSON.parse(line) as Noted);
-    return all.filter((note) => command === undefined || note.command === command);
+    return this.#journal.filter((note) => command === undefined || note.command === command);
   }
 
   /** The beginnings of a command, oldest first. */
@@ -81,10 +113,25 @@ export class FakeAgent {
 }
 
 export async function fakeAgentStack(
-  options: Omit<StackOptions, "stateDir" | "agentDir"> = {},
+  options: Omit<StackOptions, "stateDir" | "agentDir" | "engine"> = {},
 ): Promise<TestStack & { agent: FakeAgent }> {
-  const stack = await testStack({ ...options, agentDir: join(ROOT, "tests/agents/fake") });
-  return { ...stack, agent: new FakeAgent(stack) };
+  const { agent, url } = await FakeAgent.start();
+  const agentDir = mkdtempSync(join(tmpdir(), "multiclaw-fake-agent-"));
+  after(() => rmSync(agentDir, { recursive: true, force: true }));
+  for (const name of ["agent", "Dockerfile"]) cpSync(join(HERE, name), join(agentDir, name));
+  writeFileSync(join(agentDir, "control.json"), JSON.stringify({ url }));
+  await build({
+    entryPoints: [join(HERE, "main.mjs")],
+    outfile: join(agentDir, "main.mjs"),
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    logLevel: "error",
+  });
+  const image = onDocker ? await buildImage(agentDir) : undefined;
+  const stack = await testStack({ ...options, agentDir }, image);
+  return { ...stack, agent };
 }
 
 /** What an owner does with their agent. */

@@ -1,32 +1,36 @@
-// Test stand-in for the agent's program: each command does the least that its contract asks, writes into a journal that
-// it ran and how, and goes wrong as the knobs file tells it. Both files lie in the test's own directory.
-import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// Test stand-in for the agent's program: each command does the least that its contract asks, tells the test that it ran
+// and how, and goes wrong as the test says. control.json beside it names the server of the test (tests/support/agent.ts).
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { serve } from "./server.mjs";
 
-const root = process.env.AGENT_ROOT ?? "/nonexistent";
+const root = process.env.AGENT_ROOT ?? "";
 const state = join(root, "data/state");
 const run = join(root, "run/agent");
 const archive = join(root, "var/tmp/agent/archive");
-// <test's directory>/sandboxes/<run of the host>/<sandbox>
-const testDir = join(root, "../../..");
+/** Tells one container from the next. */
+const identity = join(run, "identity");
+/** @type {{url: string}} */
+const control = JSON.parse(readFileSync(new URL("control.json", import.meta.url), "utf8"));
 /** Exit code that says that the archive is at fault. */
 const BAD_ARCHIVE = 3;
 const [command = "", ...argv] = process.argv.slice(2);
 
-/** @returns {Record<string, any>} */
-export function knobs(name = command) {
-  const file = join(testDir, "fake-agent.knobs.json");
-  return (existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {})[name] ?? {};
+/** @returns {Promise<Record<string, any>>} */
+async function knobs(name = command) {
+  const response = await fetch(`${control.url}/knobs`);
+  return /** @type {any} */ (await response.json())[name] ?? {};
 }
 
 /** @param {Record<string, unknown>} entry */
-export function journal(entry) {
-  const line = JSON.stringify({ command, root, at: Date.now(), ...entry });
-  appendFileSync(join(testDir, "fake-agent.journal"), `${line}\n`);
+async function journal(entry) {
+  const sandbox = readFileSync(identity, "utf8");
+  const body = JSON.stringify({ command, sandbox, at: Date.now(), ...entry });
+  await fetch(`${control.url}/journal`, { method: "POST", body });
 }
 
 /** @param {unknown} value */
@@ -37,17 +41,21 @@ const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 /** @type {Record<string, () => Promise<void>>} */
 const commands = {
   async init() {
-    process.stdin.on("end", () => process.exit(0)).resume();
+    http.get(`${control.url}/life/${readFileSync(identity, "utf8")}`).on("error", () => {});
+    if (process.env.AGENT_EXIT_WITH_STDIN === "1") process.stdin.on("end", () => process.exit(0)).resume();
     process.on("SIGTERM", () => process.exit(0));
     while (!existsSync(join(run, "go"))) await delay(20);
-    if (knobs("boot").exit !== undefined) process.exit(knobs("boot").exit);
-    await serve({ state, port: Number(process.env.AGENT_PORT), knobs });
+    const { exit } = await knobs("boot");
+    if (exit !== undefined) process.exit(exit);
+    // As the real one: in a container on all of its addresses, beside others of this machine on loopback alone.
+    const address = process.env.AGENT_HOST ?? "0.0.0.0";
+    await serve({ state, address, port: Number(process.env.AGENT_PORT ?? 18_789), knobs });
   },
 
   async restore() {
     const bytes = await buffer(process.stdin);
     const [hash, size] = [argv[argv.indexOf("--sha256") + 1], Number(argv[argv.indexOf("--size") + 1])];
-    journal({ hash, size, received: bytes.length });
+    await journal({ hash, size, received: bytes.length });
     if (bytes.length !== size || sha256(bytes) !== hash) {
       process.stderr.write("size or hash differ\n");
       process.exit(BAD_ARCHIVE);
@@ -58,13 +66,13 @@ const commands = {
   },
 
   async inject() {
-    journal({ input: JSON.parse((await buffer(process.stdin)).toString()) });
+    await journal({ input: JSON.parse((await buffer(process.stdin)).toString()) });
     writeFileSync(join(run, "go"), "");
     print({ ok: true });
   },
 
   async snapshot() {
-    const lie = knobs();
+    const lie = await knobs();
     const names = readdirSync(state);
     const bytes = Buffer.from(
       JSON.stringify(Object.fromEntries(names.map((name) => [name, readFileSync(join(state, name), "utf8")]))),
@@ -77,8 +85,9 @@ const commands = {
 
   async send() {
     const bytes = readFileSync(archive);
-    process.stdout.write(knobs().cut ? bytes.subarray(0, -1) : bytes);
-    process.exitCode = knobs().exit ?? 0;
+    const { cut, exit } = await knobs();
+    process.stdout.write(cut ? bytes.subarray(0, -1) : bytes);
+    process.exitCode = exit ?? 0;
   },
 
   async resume() {
@@ -91,13 +100,14 @@ const commands = {
   },
 
   async activity() {
-    print({ idleSeconds: knobs().idleSeconds ?? 999_999 });
+    print({ idleSeconds: (await knobs()).idleSeconds ?? 999_999 });
   },
 };
 
 for (const dir of [state, run, join(root, "var/tmp/agent")]) mkdirSync(dir, { recursive: true, mode: 0o700 });
-const { delayMs = 0, fail = false, hang = false } = knobs();
-journal({ argv, env: process.env });
+if (!existsSync(identity)) writeFileSync(identity, randomUUID());
+const { delayMs = 0, fail = false, hang = false } = await knobs();
+await journal({ argv, env: process.env });
 await delay(delayMs);
 if (hang) await delay(3_600_000);
 try {
@@ -105,7 +115,7 @@ try {
   const work = commands[command];
   if (!work) throw new Error("unknown command");
   await work();
-  journal({ done: true });
+  await journal({ done: true });
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
   process.exitCode = 1;

@@ -10,8 +10,13 @@ import { WebSocketServer } from "ws";
 /** @typedef {import("node:http").ServerResponse} Response */
 /** @typedef {(request: Request, response: Response, rest: string) => unknown} Handler */
 
-/** @param {{state: string, port: number, knobs: (name: string) => Record<string, any>}} options */
-export async function serve({ state, port, knobs }) {
+/**
+ * @typedef {object} Options
+ * @property {string} state @property {string} address @property {number} port
+ * @property {(name: string) => Promise<Record<string, any>>} knobs
+ * @param {Options} options
+ */
+export async function serve({ state, address, port, knobs }) {
   const born = Date.now();
   /** Streams that wait for the word to go on. @type {Set<Response>} */
   const waiting = new Set();
@@ -19,8 +24,8 @@ export async function serve({ state, port, knobs }) {
 
   /** @type {Record<string, Handler>} */
   const paths = {
-    startupz(_request, response) {
-      const { afterMs = 0, never = false } = knobs("boot");
+    async startupz(_request, response) {
+      const { afterMs = 0, never = false } = await knobs("boot");
       json(response, { status: never || Date.now() - born < afterMs ? "starting" : "started" });
     },
     async echo(request, response) {
@@ -132,7 +137,7 @@ export async function serve({ state, port, knobs }) {
       });
     });
   });
-  await new Promise((listening) => server.listen(port, "127.0.0.1", () => listening(undefined)));
+  await new Promise((listening) => server.listen(port, address, () => listening(undefined)));
 }
 
 /** @param {Response} response @param {unknown} value */
