@@ -1,7 +1,8 @@
 // The overlay over wrangler.toml: what local runs take away and what they keep.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { overlay } from "./config.ts";
+import { devConfig, overlay } from "./config.ts";
+import { ROOT } from "./stack.ts";
 
 const PRODUCTION = {
   name: "edge",
@@ -27,6 +28,12 @@ const OPTIONS = {
 test("nothing that would deploy, build or call out is left", () => {
   const config = overlay(PRODUCTION, OPTIONS);
   for (const key of ["routes", "env", "build", "containers", "secrets"]) assert.equal(key in config, false, key);
+});
+
+test("of the real wrangler.toml only what runs locally is left", () => {
+  const kept = ["name", "main", "compatibility_date", "compatibility_flags", "assets", "migrations", "vars"];
+  const bindings = ["kv_namespaces", "r2_buckets", "durable_objects", "ratelimits"];
+  assert.deepEqual(Object.keys(devConfig({ ...OPTIONS, root: ROOT })).sort(), [...kept, ...bindings].sort());
 });
 
 test("bindings and flags are those of production", () => {
