@@ -2,15 +2,15 @@
 // command of wrangler.toml. `--development` builds the console for local work (into .cache) in place of the production one;
 // `--force` builds the Worker though nothing has changed.
 
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join, relative } from "node:path";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { gzipSync } from "node:zlib";
-import { filesUnder, hashInputs, isStamped, stamp } from "./lib/inputs.mjs";
+import { hashInputs, isStamped, stamp } from "./lib/inputs.mjs";
 import { Progress } from "./lib/progress.mjs";
 import { BIN, CACHE, fromRoot, lockedCrate, ROOT, toolEnv, UserError, WORKER_BUILD_VERSION } from "./lib/project.mjs";
 import { CARGO_PROGRESS, cargoProgress, run, runMain } from "./lib/run.mjs";
 import { wasmTool } from "./lib/rust.mjs";
+import { printSizes, uploadSizes } from "./lib/sizes.mjs";
 import { ensure } from "./setup.mjs";
 
 const WORKER_OUT = fromRoot("build");
@@ -94,26 +94,6 @@ export async function build(progress, { console: variants, force = false }) {
   }
 }
 
-/** What `wrangler deploy` would send, raw and compressed. */
-function printSizes() {
-  const worker = WORKER_FILES.map((name) => join(WORKER_OUT, name));
-  const files = [...worker, ...filesUnder(CONSOLE_OUT.production)];
-  const row = (/** @type {string} */ name, /** @type {number} */ raw, /** @type {number} */ gzip) =>
-    console.log(
-      `  ${name.padEnd(32)} ${(raw / 1024).toFixed(1).padStart(9)} KiB ${(gzip / 1024).toFixed(1).padStart(9)} KiB gzip`,
-    );
-  const total = { raw: 0, gzip: 0 };
-  console.log("\nTo upload:");
-  for (const file of files) {
-    const content = readFileSync(file);
-    const gzip = gzipSync(content, { level: 9 }).length;
-    row(relative(ROOT, file), content.length, gzip);
-    total.raw += content.length;
-    total.gzip += gzip;
-  }
-  row("together", total.raw, total.gzip);
-}
-
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   await runMain(async () => {
     const development = process.argv.includes("--development");
@@ -123,6 +103,6 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
       console: [development ? "development" : "production"],
       force: process.argv.includes("--force"),
     });
-    if (!development) printSizes();
+    if (!development) printSizes(uploadSizes());
   });
 }
