@@ -108,6 +108,18 @@ test("standard input reaches the command, to its end", async () => {
   assert.equal((await exec("input", ["cat"])).stdout, "", "without one it reads the end");
 });
 
+test("a byte of standard error that nobody reads holds up standard output", async () => {
+  await started("unread");
+  const halfRead = (script: string) => ask("unread", { do: "half-read", cmd: ["sh", "-c", script] });
+  assert.deepEqual(await halfRead("echo out"), { unread: "out\n", stdout: "out\n", stderr: "", exitCode: 0 });
+  assert.deepEqual(await halfRead("printf e >&2; sleep 0.2; echo out"), {
+    unread: null,
+    stdout: "out\n",
+    stderr: "e",
+    exitCode: 0,
+  });
+});
+
 test("a gigabyte of output is whole", async () => {
   await started("pour");
   const answer = await ask("pour", { do: "pour", cmd: ["head", "-c", String(GIGABYTE), "/dev/zero"] });

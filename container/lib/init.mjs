@@ -10,6 +10,7 @@ import { makePrivateDirectory } from "./files.mjs";
 import { LogTail } from "./log.mjs";
 import { isMarkedProcessAlive, markProcess } from "./processes.mjs";
 import { injectedValues, maskFor } from "./secrets.mjs";
+import { clear } from "./wipe.mjs";
 
 const DEFAULT_GO_TIMEOUT_MS = 15 * 60_000;
 /** The gateway itself would wait 315 s for a running turn; whoever stops it has quiesced it before. */
@@ -21,6 +22,12 @@ const PASSED_ON = ["TZ", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR"]
 export async function run({ paths, env, stdin }) {
   const stop = stopRequests(env, stdin);
   if (await isMarkedProcessAlive(paths.initMark)) throw new AgentError("init is already running");
+  if (await isThere(paths.initMark)) {
+    // Some engines start a container anew whose main process failed. Nobody injects into it a second time, and its owner
+    // is to see the crash: it ends for good, which only a code of 0 tells them.
+    await clear(paths);
+    return { exit: 0 };
+  }
   await prepare(paths);
   await markProcess(paths.initMark, process.pid);
   if (!(await waitForGo(paths, stop, milliseconds(env.AGENT_GO_TIMEOUT_MS, DEFAULT_GO_TIMEOUT_MS)))) {
@@ -32,15 +39,8 @@ export async function run({ paths, env, stdin }) {
   return { exit };
 }
 
-/**
- * Old secrets and the old go marker go first: whatever happens after, the gateway cannot start with them.
- * @param {import("./paths.mjs").Paths} paths
- */
+/** @param {import("./paths.mjs").Paths} paths */
 async function prepare(paths) {
-  for (const file of [paths.go, paths.secrets, paths.config, paths.lease, paths.gatewayMark])
-    await rm(file, { force: true });
-  await rm(paths.stage, { recursive: true, force: true });
-  await rm(paths.stageLock, { force: true });
   const log = path.dirname(paths.openclawLog);
   for (const directory of [paths.data, paths.state, paths.home, paths.run, paths.scratch, paths.tmp, log]) {
     await makePrivateDirectory(directory);
@@ -80,6 +80,13 @@ function stopRequests(env, stdin) {
   return stop;
 }
 
+/** @param {string} file */
+const isThere = (file) =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
 /**
  * @param {import("./paths.mjs").Paths} paths
  * @param {Stop} stop
@@ -88,11 +95,7 @@ function stopRequests(env, stdin) {
 async function waitForGo(paths, stop, timeout) {
   const deadline = Date.now() + timeout;
   while (!stop.requested && Date.now() < deadline) {
-    const there = await access(paths.go).then(
-      () => true,
-      () => false,
-    );
-    if (there) return true;
+    if (await isThere(paths.go)) return true;
     await sleep(50);
   }
   return false;

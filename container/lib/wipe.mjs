@@ -6,6 +6,12 @@ import { hasCode } from "./errors.mjs";
 
 /** @param {import("../agent.mjs").Context} context */
 export async function run({ paths }) {
+  await clear(paths);
+  return { ok: true };
+}
+
+/** @param {import("./paths.mjs").Paths} paths */
+export async function clear(paths) {
   for (const file of [paths.secrets, paths.config]) await rm(file, { force: true });
   // An interrupted inject may have left a draft of either.
   const names = await readdir(paths.run).catch((error) => {
@@ -13,5 +19,4 @@ export async function run({ paths }) {
     throw error;
   });
   for (const name of names) if (name.endsWith(".new")) await rm(path.join(paths.run, name), { force: true });
-  return { ok: true };
 }

@@ -38,9 +38,14 @@ export class Client {
   }
 
   /** @param {number} port */
-  static async connect(port) {
+  static connect(port) {
     const options = /** @type {any} */ ({ headers: { ...HEADERS, origin: ORIGIN } });
-    const client = new Client(new WebSocket(`ws://127.0.0.1:${port}/`, options));
+    return Client.over(new WebSocket(`ws://127.0.0.1:${port}/`, options));
+  }
+
+  /** @param {WebSocket} socket that is being opened */
+  static async over(socket) {
+    const client = new Client(socket);
     await client.#await(
       (message) => message.event === "connect.challenge",
       () => {},
@@ -48,7 +53,8 @@ export class Client {
     await client.call("connect", {
       minProtocol: 4,
       maxProtocol: 4,
-      client: { id: "openclaw-control-ui", version: "2026.9.6", platform: "web", mode: "webchat" },
+      // Not the page that came with this gateway, which it would otherwise ask to be loaded anew.
+      client: { id: "openclaw-control-ui", version: "2026.9.6", buildId: "dev", platform: "web", mode: "webchat" },
       role: "operator",
       scopes: ["operator.read", "operator.write", "operator.admin"],
       caps: [],

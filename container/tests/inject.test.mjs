@@ -169,29 +169,30 @@ test("malformed input is refused without a word of it", async (t) => {
   }
 });
 
-test("init removes what an earlier life left before anything is injected, and inject waits for it", async (t) => {
+test("inject waits for init, of which there is one at a time", async (t) => {
   const sandbox = await makeSandbox(t);
-  await mkdir(sandbox.paths.run, { recursive: true });
-  for (const file of [sandbox.paths.go, sandbox.paths.secrets, sandbox.paths.config]) await writeFile(file, "stale");
-  await writeFile(sandbox.paths.initMark, JSON.stringify({ pid: process.pid, started: "1" }));
-  const injecting = run(sandbox, ["inject"], "{}");
-  // Refused input is refused before the wait; a good one would wait for a live init.
-  assert.equal((await injecting).code, 1);
-  const init = startInit(sandbox);
-  await until("init", async () => !(await exists(sandbox.paths.go)) && (await exists(sandbox.paths.initMark)));
-  await until(
-    "the clean-up",
-    async () => !(await exists(sandbox.paths.secrets)) && !(await exists(sandbox.paths.config)),
-  );
-  const again = await until("a second init", () => run(sandbox, ["init"]));
-  assert.match(again.stderr, /already running/);
+  const input = JSON.stringify({ config: policy(), secrets: {} });
+  const injecting = run(sandbox, ["inject"], input);
+  const init = startInit(sandbox, { AGENT_GO_TIMEOUT_MS: "60000" });
+  await until("init", () => exists(sandbox.paths.initMark));
+  assert.match((await run(sandbox, ["init"])).stderr, /already running/);
+  assert.deepEqual((await injecting).json, { ok: true });
   for (const directory of [sandbox.paths.data, sandbox.paths.state, sandbox.paths.run, sandbox.paths.scratch]) {
     assert.equal((await stat(directory)).mode & 0o777, 0o700);
   }
   init.child.kill("SIGTERM");
-  assert.equal((await init.ended).code, 0);
-  const left = await run(sandbox, ["inject"], JSON.stringify({ config: policy(), secrets: {} }));
+  await init.ended;
+  const left = await run(sandbox, ["inject"], input);
   assert.match(left.stderr, /init is not running/);
+});
+
+test("a container lives once: init ends what an engine starts anew, without its secrets", async (t) => {
+  const sandbox = await makeSandbox(t);
+  await mkdir(sandbox.paths.run, { recursive: true });
+  for (const file of [sandbox.paths.go, sandbox.paths.secrets, sandbox.paths.config]) await writeFile(file, "stale");
+  await writeFile(sandbox.paths.initMark, JSON.stringify({ pid: process.pid, started: "1" }));
+  assert.equal((await startInit(sandbox).ended).code, 0);
+  for (const file of [sandbox.paths.secrets, sandbox.paths.config]) assert.equal(await exists(file), false);
 });
 
 test("init ends with its host, and does not wait for ever", async (t) => {

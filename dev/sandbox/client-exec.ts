@@ -1,5 +1,6 @@
 // One process started by exec() in the stand-in container, Worker side: the runtime's ExecProcess, over HTTP streams.
 import type { HostClient } from "./client.ts";
+import { multiplexed } from "./multiplexed.ts";
 
 export interface ExecOptions {
   stdin?: ReadableStream<Uint8Array> | "pipe";
@@ -58,7 +59,7 @@ export class ExecProcess {
     this.#path = path;
     this.pid = pid;
     this.stdin = stdin;
-    [this.#stdout, this.#stderr] = outputs;
+    [this.#stdout, this.#stderr] = together(outputs);
   }
 
   get stdout(): ReadableStream | null {
@@ -98,6 +99,12 @@ export class ExecProcess {
   resize(): never {
     throw new TypeError("resize() can only be called on a process that was started with a PTY.");
   }
+}
+
+function together([stdout, stderr]: [Response | null, Response | null]): [Response | null, Response | null] {
+  if (!stdout?.body || !stderr?.body) return [stdout, stderr];
+  const [out, err] = multiplexed([stdout.body, stderr.body]);
+  return [new Response(out), new Response(err)];
 }
 
 export function requireSignal(signo: number): void {

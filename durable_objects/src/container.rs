@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use futures_util::future::try_join3;
+use futures_util::future::{try_join, try_join3};
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Object, Promise, Reflect};
 use multiclaw_core::error::Failure;
@@ -66,7 +66,10 @@ pub struct Ended {
 
 /// A command under way. Dropping it while its output is still read can cut the output short without an error: keep it
 /// until [`Process::finish`].
-pub struct Process(JsProcess);
+pub struct Process {
+    js: JsProcess,
+    name: String,
+}
 
 impl Container {
     /// # Errors
@@ -137,7 +140,10 @@ impl Container {
             JsFuture::from(promise).await.tried("container exec")
         })
         .await?;
-        Ok(Process(process.unchecked_into()))
+        Ok(Process {
+            js: process.unchecked_into(),
+            name: command.get(1).copied().unwrap_or_default().to_owned(),
+        })
     }
 
     /// Runs a command to its end and gives what it printed; a failure's context is the reason it printed.
@@ -157,18 +163,11 @@ impl Container {
         limit: Duration,
     ) -> Outcome<Ended> {
         let process = self.exec(command, stdin).await?;
-        let name = command.get(1).copied().unwrap_or_default().to_owned();
-        let done = within(limit, &name, process.output()).await;
+        let done = within(limit, &process.name, process.output()).await;
         if done.is_err() {
             process.kill();
         }
-        let (code, stdout, stderr) = done?;
-        Ok(Ended {
-            name,
-            code,
-            stdout,
-            stderr,
-        })
+        done
     }
 }
 
@@ -192,14 +191,40 @@ impl Ended {
 impl Process {
     /// What it prints, as the runtime's stream.
     pub fn take_stdout(&self) -> Outcome<ReadableStream> {
-        self.0
+        self.js
             .stdout()
             .ok_or_else(|| Failure::internal("the command has no standard output"))
     }
 
-    /// Its exit code, once it has ended.
-    pub async fn finish(&self) -> Outcome<i32> {
-        let code = JsFuture::from(self.0.exit_code())
+    /// How it ended, where somebody else reads its standard output at the same time. Both come over one connection: one
+    /// byte of standard error that nobody reads would hold up all that is printed after it.
+    pub async fn finish(&self) -> Outcome<Ended> {
+        let (code, stderr) = try_join(self.exit_code(), read(self.js.stderr())).await?;
+        Ok(self.ended(code, String::new(), stderr))
+    }
+
+    pub fn kill(&self) {
+        // It may have ended by itself.
+        let _ = self.js.kill();
+    }
+
+    async fn output(&self) -> Outcome<Ended> {
+        let (stdout, stderr) = (read(self.js.stdout()), read(self.js.stderr()));
+        let (code, stdout, stderr) = try_join3(self.exit_code(), stdout, stderr).await?;
+        Ok(self.ended(code, stdout, stderr))
+    }
+
+    fn ended(&self, code: i32, stdout: String, stderr: String) -> Ended {
+        Ended {
+            name: self.name.clone(),
+            code,
+            stdout,
+            stderr,
+        }
+    }
+
+    async fn exit_code(&self) -> Outcome<i32> {
+        let code = JsFuture::from(self.js.exit_code())
             .await
             .tried("exit code")?;
         #[allow(
@@ -207,15 +232,6 @@ impl Process {
             reason = "`as` saturates; codes are 0 to 255"
         )]
         Ok(code.as_f64().map_or(-1, |code| code as i32))
-    }
-
-    pub fn kill(&self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-    }
-
-    async fn output(&self) -> Outcome<(i32, String, String)> {
-        try_join3(self.finish(), read(self.0.stdout()), read(self.0.stderr())).await
     }
 }
 

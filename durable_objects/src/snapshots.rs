@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use js_sys::Promise;
 use js_sys::futures::JsFuture;
 use multiclaw_core::error::{Code, Failure};
@@ -26,8 +26,6 @@ const STAGE_LIMIT: Duration = Duration::from_secs(180);
 /// Exit code of `restore` for an archive that can't be restored anywhere.
 const BAD_ARCHIVE: i32 = 3;
 const TRANSFER_LIMIT: Duration = Duration::from_secs(600);
-/// All of its output was read by then.
-const SEND_END_LIMIT: Duration = Duration::from_secs(30);
 
 #[wasm_bindgen]
 extern "C" {
@@ -144,25 +142,16 @@ impl Agent {
                     .stored("R2 put")?
                     .ok_or_else(|| storage_failure("R2 put: refused".to_owned()))
             };
-            try_join(put, async {
-                JsFuture::from(piped).await.stored("archive stream")
-            })
-            .await
+            let piped = async { JsFuture::from(piped).await.stored("archive stream") };
+            try_join3(put, piped, process.finish()).await
         };
         let done = within(TRANSFER_LIMIT, "upload of the snapshot", transfer).await;
         if done.is_err() {
             process.kill();
         }
-        done?;
-        let ended = within(SEND_END_LIMIT, "end of `send`", process.finish()).await;
-        if ended.is_err() {
-            process.kill();
-        }
-        match ended? {
-            0 => Ok(()),
-            code => Err(Failure::internal(format!(
-                "`send` in the container ended with {code}"
-            ))),
+        match done? {
+            (_, _, ended) if ended.code == 0 => Ok(()),
+            (_, _, ended) => Err(ended.failure()),
         }
     }
 

@@ -10,6 +10,8 @@ import { CACHE, UserError } from "./project.mjs";
 
 /** The bridge's own address and network. Without it the bridge names no gateway, and workerd can't be reached from it. */
 const BRIDGE = "172.17.0.1/16";
+/** Containers reach the host and what lies behind it, and not each other, as where agents run. */
+const APART = "--icc=false";
 const START_WITHIN_MS = 60_000;
 const LOG = join(CACHE, "logs", "dockerd.log");
 
@@ -41,7 +43,7 @@ export async function ensureEngine(report) {
 async function startEngine() {
   mkdirSync(join(CACHE, "logs"), { recursive: true });
   const log = createWriteStream(LOG);
-  const engine = spawn("dockerd", ["--bip", BRIDGE], { stdio: ["ignore", "pipe", "pipe"] });
+  const engine = spawn("dockerd", ["--bip", BRIDGE, APART], { stdio: ["ignore", "pipe", "pipe"] });
   for (const stream of [engine.stdout, engine.stderr]) stream.pipe(log, { end: false });
   // Ended with this process, whatever ends that.
   process.once("exit", () => engine.kill("SIGTERM"));

@@ -1,6 +1,17 @@
 // What a test asks of the probe.
 export interface Ask {
-  do: "state" | "start" | "exec" | "pour" | "drain" | "fetch" | "upgrade" | "monitor" | "signal" | "destroy";
+  do:
+    | "state"
+    | "start"
+    | "exec"
+    | "half-read"
+    | "pour"
+    | "drain"
+    | "fetch"
+    | "upgrade"
+    | "monitor"
+    | "signal"
+    | "destroy";
   entrypoint?: string[];
   cmd?: string[];
   env?: Record<string, string>;

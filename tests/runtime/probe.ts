@@ -6,6 +6,7 @@ import type { Ask } from "./ask.ts";
 interface Process {
   stdin: WritableStream<Uint8Array> | null;
   stdout: ReadableStream<Uint8Array> | null;
+  stderr: ReadableStream<Uint8Array> | null;
   exitCode: Promise<number>;
   pid: number;
   output(): Promise<{ stdout: ArrayBuffer; stderr: ArrayBuffer; exitCode: number }>;
@@ -23,6 +24,7 @@ interface Container {
 }
 
 const text = (bytes: ArrayBuffer) => new TextDecoder().decode(bytes);
+const PATIENCE_MS = 2000;
 const CHUNK = new Uint8Array(64 * 1024).fill(109);
 
 export class Probe extends DurableObject {
@@ -57,6 +59,14 @@ async function perform(container: Container, ask: Ask): Promise<object> {
       if (ask.killAfterMs !== undefined) setTimeout(() => process.kill(signal), ask.killAfterMs);
       const { stdout, stderr: errors, exitCode } = await process.output();
       return { stdout: text(stdout), stderr: text(errors), exitCode, hasPid: process.pid > 0 };
+    }
+    case "half-read": {
+      const process = await container.exec(cmd, { stdout: "pipe", stderr: "pipe" });
+      const stdout = new Response(process.stdout).text();
+      const late = new Promise<null>((told) => setTimeout(() => told(null), PATIENCE_MS));
+      const unread = await Promise.race([stdout, late]);
+      const errors = new Response(process.stderr).text();
+      return { unread, stdout: await stdout, stderr: await errors, exitCode: await process.exitCode };
     }
     case "pour": {
       const process = await container.exec(cmd, { stdout: "pipe", stderr: "ignore" });

@@ -105,6 +105,8 @@ const commands = {
 };
 
 for (const dir of [state, run, join(root, "var/tmp/agent")]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+// As the real one: it lives once, and what an engine starts anew ends.
+if (command === "init" && existsSync(identity)) process.exit(0);
 if (!existsSync(identity)) writeFileSync(identity, randomUUID());
 const { delayMs = 0, fail = false, hang = false } = await knobs();
 await journal({ argv, env: process.env });
