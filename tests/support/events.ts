@@ -4,6 +4,8 @@ import { inTime, until } from "./wait.ts";
 
 export class Events<T> {
   readonly seen: T[] = [];
+  /** When each was seen. */
+  readonly times: number[] = [];
   readonly ended: Promise<void>;
   readonly #response: http.IncomingMessage;
 
@@ -30,6 +32,7 @@ export class Events<T> {
     const match = /^event: status\ndata: (.*)$/.exec(block);
     if (!match?.[1]) throw new Error(`not a status event: ${block}`);
     this.seen.push(JSON.parse(match[1]) as T);
+    this.times.push(Date.now());
   }
 
   /** The first event, seen already or to come, that fits. */

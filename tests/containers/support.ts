@@ -1,0 +1,58 @@
+// What an operator of the machine sees of containers: by the engine, from inside as root, and byte for byte.
+import { execFileSync, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { parseEnv } from "node:util";
+import type { TestStack } from "../support/stack.ts";
+
+const MAX_OUTPUT = 256 * 1024 * 1024;
+
+export function docker(...args: string[]): string {
+  return execFileSync("docker", args, { encoding: "utf8", maxBuffer: MAX_OUTPUT, stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** Runs a shell script in a container: as root, who reads every file, or as the agent, whose processes only it may see into. */
+export function inside(container: string, user: "root" | "agent", script: string, input = ""): string {
+  const args = ["exec", "--interactive", "--user", user, container, "sh", "-c", script];
+  return execFileSync("docker", args, { encoding: "utf8", maxBuffer: MAX_OUTPUT, input, stdio: "pipe" });
+}
+
+/** The container whose network the agent's container shares. */
+export function sidecarOf(container: string): string {
+  const mode = docker("inspect", "--format", "{{.HostConfig.NetworkMode}}", container).trim();
+  return mode.replace(/^container:/, "");
+}
+
+/** Every secret that this service was set up with, by name. */
+export function secretsOf(stack: TestStack): Record<string, string> {
+  const secrets = parseEnv(readFileSync(join(stack.dir, ".dev.vars"), "utf8"));
+  return Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, value ?? ""]));
+}
+
+/** The names of those whose value is in the text. */
+export function found(values: Record<string, string>, text: string): string[] {
+  return Object.keys(values).filter((name) => values[name] === "" || text.includes(values[name] ?? ""));
+}
+
+/** The same for what a command of Docker's puts out, however much it is. */
+export async function foundInOutput(values: Record<string, string>, ...args: string[]): Promise<string[]> {
+  const child = spawn("docker", args, { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const names = await foundInStream(values, child.stdout);
+  if ((await ended) !== 0) throw new Error(`docker ${args[0]} failed`);
+  return names;
+}
+
+async function foundInStream(values: Record<string, string>, stream: Readable): Promise<string[]> {
+  const sought = Object.entries(values).map(([name, value]) => ({ name, bytes: Buffer.from(value) }));
+  const overlap = Math.max(...sought.map(({ bytes }) => bytes.length)) - 1;
+  const names = new Set<string>();
+  let rest = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    const piece = Buffer.concat([rest, chunk as Buffer]);
+    for (const { name, bytes } of sought) if (piece.includes(bytes)) names.add(name);
+    rest = piece.subarray(Math.max(0, piece.length - overlap));
+  }
+  return [...names];
+}
