@@ -3,7 +3,9 @@
 //! Total and pure: the object persists a row, asks [`next`], does that one step and asks again. Whatever dies in
 //! between, the row and the container's own state are enough to go on (C18-C20).
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::ids::SnapshotId;
 use crate::time::{Seconds, Timestamp};
@@ -69,13 +71,15 @@ pub enum TroubleCode {
     Crashed,
 }
 
-/// The row that the object keeps.
+/// The row that the object keeps. Rows of older versions lack fields, those of a newer one may have more, and may hold
+/// phases and troubles that are not known here: see docs/upgrades.md.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Life {
     /// How many tenants were evicted before this one: a step that began under another number must change nothing (C08).
     #[serde(default)]
     pub tenure: u32,
     pub state: State,
+    #[serde(default, deserialize_with = "if_known")]
     pub phase: Option<Phase>,
     pub since: Timestamp,
     pub wish: Wish,
@@ -88,8 +92,17 @@ pub struct Life {
     pub taking: Option<SnapshotId>,
     /// Failed tries of the step under way.
     pub attempts: u32,
+    #[serde(default, deserialize_with = "if_known")]
     pub trouble: Option<Trouble>,
     pub last_active: Timestamp,
+}
+
+/// What only a newer version knows counts as nothing: it tells how far a step is or went, never what to do next.
+fn if_known<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Option::<Value>::deserialize(deserializer)?;
+    Ok(value.and_then(|value| serde_json::from_value(value).ok()))
 }
 
 /// Times that an operator may change.
@@ -280,6 +293,24 @@ mod tests {
         ));
         running.last_active = Timestamp::from_millis(NOW.as_millis() - 600_000);
         assert_eq!(running.next(true, POLICY, NOW), Step::FallAsleep);
+    }
+
+    #[test]
+    fn rows_of_the_first_version_and_of_a_newer_one_are_read() {
+        let first = r#"{"state":"running","phase":null,"since":"2026-01-15T12:00:00.000Z","wish":"run","restore":null,
+            "snapshot":null,"attempts":0,"trouble":null,"last_active":"2026-01-15T12:00:00.000Z"}"#;
+        let read: Life = serde_json::from_str(first).unwrap();
+        assert_eq!((read.tenure, read.taking), (0, None));
+        let newer = first
+            .replace(r#""phase":null"#, r#""phase":"verify","added":{"later":1}"#)
+            .replace(
+                r#""trouble":null"#,
+                r#""trouble":{"code":"unheard_of","detail":"x"}"#,
+            );
+        assert_eq!(serde_json::from_str::<Life>(&newer).unwrap(), read);
+        let known = first.replace(r#""phase":null"#, r#""phase":"destroy""#);
+        let known: Life = serde_json::from_str(&known).unwrap();
+        assert_eq!(known.phase, Some(Phase::Destroy));
     }
 
     #[test]

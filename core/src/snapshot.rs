@@ -20,6 +20,9 @@ pub enum Cause {
     Stop,
     Sleep,
     Restart,
+    /// One that only a newer version knows. The snapshot is as good as any.
+    #[serde(other)]
+    Other,
 }
 
 /// SHA-256 of an archive, lower-case hexadecimal.
@@ -156,6 +159,23 @@ mod tests {
         assert_eq!(surplus(&all, 2, None), vec![all[2].id]);
         assert!(surplus(&all, 10, None).is_empty());
         assert_eq!(surplus(&all, 1, Some(all[1].id)), vec![all[2].id]);
+    }
+
+    #[test]
+    fn a_snapshot_of_a_newer_version_counts() {
+        let text = serde_json::to_string(&snapshot(1)).unwrap();
+        let newer = text.replace(
+            r#""cause":"stop""#,
+            r#""cause":"period","added":{"later":1}"#,
+        );
+        let read: Snapshot = serde_json::from_str(&newer).unwrap();
+        assert_eq!(
+            read,
+            Snapshot {
+                cause: Cause::Other,
+                ..snapshot(1)
+            }
+        );
     }
 
     #[test]

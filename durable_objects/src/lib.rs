@@ -12,6 +12,7 @@ mod injection;
 pub mod port;
 mod proxy;
 pub mod reply;
+mod schema;
 pub mod settings;
 mod snapshots;
 pub mod solana;

@@ -1,10 +1,12 @@
-//! The object's SQLite: schema, migrations and every SQL text. Rows come out typed.
+//! The object's SQLite: every SQL text but the schema's own (`schema`). Rows come out typed.
 //!
 //! Statements with no await between them are written as one, so each method that must be atomic is one plain function.
+//! One that fails does not undo those before it: where that matters, see `atomically`.
 
 use core::cell::Cell;
 use std::rc::Rc;
 
+use js_sys::Reflect;
 use multiclaw_core::error::Failure;
 use multiclaw_core::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
 use multiclaw_core::lifecycle::Life;
@@ -16,28 +18,25 @@ use multiclaw_core::snapshot::Snapshot;
 use multiclaw_core::time::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use wasm_bindgen::prelude::*;
 use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::port::{Outcome, Tried as _};
+use crate::schema;
 
-/// Each entry is applied once, in order; a released one is never changed.
-const MIGRATIONS: [&str; 2] = ["
-CREATE TABLE domain (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    asset TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, checked_at INTEGER NOT NULL);
-CREATE TABLE life (one INTEGER PRIMARY KEY CHECK (one = 1), row TEXT NOT NULL);
-CREATE TABLE sessions (
-    id TEXT PRIMARY KEY, wallet TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL);
-CREATE TABLE nonces (nonce TEXT PRIMARY KEY, expires_at INTEGER NOT NULL);
-CREATE TABLE tickets (hash TEXT PRIMARY KEY, session TEXT NOT NULL, expires_at INTEGER NOT NULL);
-CREATE TABLE tenants (owner TEXT PRIMARY KEY, salt TEXT NOT NULL);
-CREATE TABLE secrets (
-    owner TEXT NOT NULL, name TEXT NOT NULL, sealed TEXT NOT NULL, prefix TEXT NOT NULL, set_at INTEGER NOT NULL,
-    PRIMARY KEY (owner, name));
-CREATE TABLE snapshots (
-    owner TEXT NOT NULL, id TEXT NOT NULL, created_at INTEGER NOT NULL, row TEXT NOT NULL,
-    PRIMARY KEY (owner, id));
-", "ALTER TABLE domain ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;"];
+#[wasm_bindgen]
+extern "C" {
+    /// Of `ctx.storage` what the `worker` crate lacks.
+    #[derive(Clone)]
+    #[wasm_bindgen(extends = js_sys::Object)]
+    type JsStorage;
+    /// What `work` wrote is undone when it throws.
+    #[wasm_bindgen(method, catch, js_name = transactionSync)]
+    fn transaction_sync(
+        this: &JsStorage,
+        work: &mut dyn FnMut() -> Result<(), JsValue>,
+    ) -> Result<JsValue, JsValue>;
+}
 
 /// The domain as last read from the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -88,6 +87,7 @@ impl SealedSecret {
 #[derive(Clone)]
 pub struct Store {
     sql: SqlStorage,
+    storage: JsStorage,
     /// Whether the schema is known to be up to date.
     ready: Rc<Cell<bool>>,
 }
@@ -110,8 +110,11 @@ fn millis(time: Timestamp) -> SqlStorageValue {
 
 impl Store {
     pub fn new(state: &State) -> Self {
+        // The object's state always has storage; without it the first migration would say so.
+        let storage = Reflect::get(state.as_raw(), &"storage".into()).unwrap_or_default();
         Self {
             sql: state.storage().sql(),
+            storage: storage.unchecked_into(),
             ready: Rc::default(),
         }
     }
@@ -141,26 +144,50 @@ impl Store {
     }
 
     /// Brings the schema up to date. Idempotent; cheap when there is nothing to do.
+    ///
+    /// # Errors
+    /// When a migration fails, of which nothing is left then, or when the database is too far ahead of this version, in
+    /// which case nothing is touched.
     pub fn migrate(&self) -> Outcome<()> {
         if self.ready.get() {
             return Ok(());
         }
+        // Half of a migration would be kept, and would fail every later try.
+        self.atomically(|| self.apply_migrations())?;
+        self.ready.set(true);
+        Ok(())
+    }
+
+    fn apply_migrations(&self) -> Outcome<()> {
         self.run(
             "CREATE TABLE IF NOT EXISTS schema (version INTEGER PRIMARY KEY)",
             vec![],
         )?;
         let done: Option<Count> = self.row("SELECT COUNT(*) AS count FROM schema", vec![])?;
         let done = usize::try_from(done.map_or(0, |row| row.count)).unwrap_or(usize::MAX);
-        for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+        for (version, migration) in schema::pending(done)? {
             self.run(migration, vec![])?;
-            let version = i64::try_from(index).unwrap_or(i64::MAX);
             self.run(
                 "INSERT INTO schema (version) VALUES (?)",
                 vec![version.into()],
             )?;
         }
-        self.ready.set(true);
         Ok(())
+    }
+
+    /// All of `work`, or nothing of it.
+    fn atomically(&self, mut work: impl FnMut() -> Outcome<()>) -> Outcome<()> {
+        let mut failed = None;
+        let done = self.storage.transaction_sync(&mut || {
+            work().map_err(|failure| {
+                failed = Some(failure);
+                JsValue::from_str("undone")
+            })
+        });
+        match failed {
+            Some(failure) => Err(failure),
+            None => done.tried("transaction").map(drop),
+        }
     }
 
     pub fn domain(&self) -> Outcome<Option<Domain>> {

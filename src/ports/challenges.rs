@@ -32,6 +32,7 @@ impl Challenges {
             .map_err(failed)
     }
 
+    /// The challenge, or `None`; so too for one of another version that this one can't read: its caller asks for another.
     pub async fn get(&self, nonce: &Nonce) -> Outcome<Option<Challenge>> {
         let text = self
             .0
@@ -39,9 +40,11 @@ impl Challenges {
             .text()
             .await
             .map_err(|error| storage_failure(format!("KV get: {error}")))?;
-        text.map(|text| serde_json::from_str(&text))
-            .transpose()
-            .map_err(|error| Failure::internal(format!("stored challenge: {error}")))
+        let read = text.map(|text| serde_json::from_str(&text)).transpose();
+        Ok(read.unwrap_or_else(|error| {
+            log(&Failure::internal(format!("stored challenge: {error}")));
+            None
+        }))
     }
 
     /// Deletes it. That it may still be served for a while is known; see above.

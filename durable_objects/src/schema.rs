@@ -1,0 +1,93 @@
+//! The schema of the object's SQLite, as the migrations that make it. What may be in one, and what a rollback of the
+//! Worker keeps, is in docs/upgrades.md.
+
+use multiclaw_core::error::{Code, Failure};
+
+use crate::port::Outcome;
+
+/// Each entry is applied once, in order; a released one is never changed.
+const MIGRATIONS: [&str; 2] = ["
+CREATE TABLE domain (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    asset TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, checked_at INTEGER NOT NULL);
+CREATE TABLE life (one INTEGER PRIMARY KEY CHECK (one = 1), row TEXT NOT NULL);
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY, wallet TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+CREATE TABLE nonces (nonce TEXT PRIMARY KEY, expires_at INTEGER NOT NULL);
+CREATE TABLE tickets (hash TEXT PRIMARY KEY, session TEXT NOT NULL, expires_at INTEGER NOT NULL);
+CREATE TABLE tenants (owner TEXT PRIMARY KEY, salt TEXT NOT NULL);
+CREATE TABLE secrets (
+    owner TEXT NOT NULL, name TEXT NOT NULL, sealed TEXT NOT NULL, prefix TEXT NOT NULL, set_at INTEGER NOT NULL,
+    PRIMARY KEY (owner, name));
+CREATE TABLE snapshots (
+    owner TEXT NOT NULL, id TEXT NOT NULL, created_at INTEGER NOT NULL, row TEXT NOT NULL,
+    PRIMARY KEY (owner, id));
+", "ALTER TABLE domain ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;"];
+
+/// How many migrations that this version does not know the database may have had: a Worker can be rolled back by one.
+const AHEAD: usize = 1;
+
+/// The migrations that a database with `done` of them still needs, with their numbers.
+///
+/// # Errors
+/// When it is too far ahead of this version, whose SQL may mean something else there.
+pub fn pending(done: usize) -> Outcome<impl Iterator<Item = (i32, &'static str)>> {
+    let known = MIGRATIONS.len();
+    if done > known.saturating_add(AHEAD) {
+        return Err(Failure::new(
+            Code::StorageUnavailable,
+            "This domain's data was written by a newer version of the service. Try again later.",
+            format!(
+                "the database has had {done} migrations, this Worker knows {known}: deploy a newer one"
+            ),
+        ));
+    }
+    Ok((0..).zip(MIGRATIONS).skip(done))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/storage");
+
+    #[test]
+    fn no_migration_was_changed_since_it_was_released_and_each_has_a_fixture() {
+        let mut covered = std::collections::BTreeSet::new();
+        for entry in std::fs::read_dir(FIXTURES).unwrap() {
+            let file = entry.unwrap().path();
+            if file.extension().is_none_or(|end| end != "sql") {
+                continue;
+            }
+            let written = std::fs::read_to_string(&file).unwrap();
+            let done = written.matches("INSERT INTO schema").count();
+            covered.insert(done);
+            for (version, migration) in MIGRATIONS.iter().take(done).enumerate() {
+                assert!(
+                    written.contains(migration.trim()),
+                    "migration {version} is not the one that {} was written by",
+                    file.display()
+                );
+            }
+        }
+        assert!(
+            covered.into_iter().eq(1..=MIGRATIONS.len()),
+            "each number of migrations needs a fixture: see docs/upgrades.md"
+        );
+    }
+
+    #[test]
+    fn a_database_gets_what_it_lacks_and_may_be_one_ahead() {
+        let versions = |done| {
+            pending(done)
+                .ok()
+                .map(|left| left.map(|(version, _)| version).collect::<Vec<_>>())
+        };
+        let known = MIGRATIONS.len();
+        assert_eq!(versions(0).unwrap().len(), known);
+        assert_eq!(versions(1).unwrap().first(), Some(&1));
+        assert_eq!(versions(known), Some(vec![]));
+        assert_eq!(versions(known + 1), Some(vec![]));
+        assert_eq!(versions(known + 2), None);
+    }
+}
