@@ -40,6 +40,11 @@ export interface Stack {
   readonly containers: Containers;
   /** What wrangler and the Worker have printed so far. */
   readonly logs: readonly string[];
+  /**
+   * Ends the Worker where it stands and starts another on the same storage. The stand-in's containers go on; those on an
+   * engine end with it.
+   */
+  replaceWorker(meanwhile?: () => void | Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -91,21 +96,31 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     writeSecrets(join(stateDir, ".dev.vars"), withSecrets({ ...newSecrets(), ...containers.secrets }, options.secrets));
 
     const logs: string[] = [];
-    const wrangler = new Wrangler({
-      root: ROOT,
-      config,
-      storage: join(stateDir, "storage"),
-      port,
-      args: options.wranglerArgs ?? [],
-      env: containers.env,
-      onLine(line) {
-        logs.push(line);
-        options.onLog?.(line);
-      },
-    });
-    closing.push(() => wrangler.stop());
-    await wrangler.ready(`http://${LOOPBACK}:${port}/healthz`);
-    return { appOrigin, agentDomain, rpc, echo, containers, logs, stop };
+    let wrangler: Wrangler | undefined;
+    closing.push(async () => wrangler?.stop());
+    const startWorker = async (): Promise<void> => {
+      wrangler = new Wrangler({
+        root: ROOT,
+        config,
+        storage: join(stateDir, "storage"),
+        port,
+        args: options.wranglerArgs ?? [],
+        env: containers.env,
+        onLine(line) {
+          logs.push(line);
+          options.onLog?.(line);
+        },
+      });
+      await wrangler.ready(`http://${LOOPBACK}:${port}/healthz`);
+    };
+    await startWorker();
+    const replaceWorker = async (meanwhile?: () => void | Promise<void>): Promise<void> => {
+      // One that is killed leaves its containers on the engine, where no other finds them.
+      await (options.engine ? wrangler?.stop() : wrangler?.kill());
+      await meanwhile?.();
+      await startWorker();
+    };
+    return { appOrigin, agentDomain, rpc, echo, containers, logs, replaceWorker, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -108,6 +108,11 @@ export class Wrangler {
       await Promise.race([this.#ended, late]);
       patience.abort();
     }
+    await this.kill();
+  }
+
+  /** Ends it at once, with no farewell. */
+  async kill(): Promise<void> {
     // Also when wrangler itself has gone: its group may still hold a workerd.
     this.#signal("SIGKILL");
     if (this.#running) await once(this.#child, "exit");
