@@ -59,13 +59,13 @@ async function opened(archive, fresh) {
 
 /** @param {string[]} argv */
 function parse(argv) {
-  let values;
-  try {
-    ({ values } = parseArgs({ args: argv, options: { sha256: { type: "string" }, size: { type: "string" } } }));
-  } catch {
-    throw new AgentError("usage: restore --sha256 HEX --size BYTES");
-  }
-  const { sha256 = "", size = "" } = values;
+  // An option that this version does not know is a newer caller's, who must get by without it.
+  const { values } = parseArgs({
+    args: argv,
+    options: { sha256: { type: "string" }, size: { type: "string" } },
+    strict: false,
+  });
+  const [sha256, size] = [String(values.sha256), String(values.size)];
   if (!/^[0-9a-f]{64}$/.test(sha256) || !/^[1-9]\d{0,14}$/.test(size))
     throw new AgentError("usage: restore --sha256 HEX --size BYTES");
   if (Number(size) > MAX_ARCHIVE_BYTES) throw new AgentError("the archive is too large");

@@ -33,8 +33,9 @@ async function journal(entry) {
   await fetch(`${control.url}/journal`, { method: "POST", body });
 }
 
-/** @param {unknown} value */
-const print = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+const told = await knobs();
+/** Prints its answer, or what the test has it say in its place. @param {unknown} value */
+const print = (value) => process.stdout.write(told.print ?? `${JSON.stringify(value)}\n`);
 /** @param {Buffer} bytes */
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
@@ -60,6 +61,8 @@ const commands = {
       process.stderr.write("size or hash differ\n");
       process.exit(BAD_ARCHIVE);
     }
+    // Whose words come from the test, theirs do the archives too: not this program's to open.
+    if (told.print !== undefined) return void print(undefined);
     const files = Object.entries(JSON.parse(bytes.toString()));
     for (const [name, content] of files) writeFileSync(join(state, name), String(content));
     print({ files: files.length });
@@ -72,22 +75,19 @@ const commands = {
   },
 
   async snapshot() {
-    const lie = await knobs();
     const names = readdirSync(state);
     const bytes = Buffer.from(
       JSON.stringify(Object.fromEntries(names.map((name) => [name, readFileSync(join(state, name), "utf8")]))),
     );
     writeFileSync(archive, bytes);
     const facts = { size: bytes.length, sha256: sha256(bytes), files: names.length, openclaw: "2026.9.6", format: 1 };
-    if (typeof lie.print === "string") process.stdout.write(lie.print);
-    else print({ ...facts, ...lie.claim });
+    print({ ...facts, ...told.claim });
   },
 
   async send() {
-    const bytes = readFileSync(archive);
-    const { cut, exit } = await knobs();
-    process.stdout.write(cut ? bytes.subarray(0, -1) : bytes);
-    process.exitCode = exit ?? 0;
+    const bytes = told.base64 === undefined ? readFileSync(archive) : Buffer.from(told.base64, "base64");
+    process.stdout.write(told.cut ? bytes.subarray(0, -1) : bytes);
+    process.exitCode = told.exit ?? 0;
   },
 
   async resume() {
@@ -100,7 +100,7 @@ const commands = {
   },
 
   async activity() {
-    print({ idleSeconds: (await knobs()).idleSeconds ?? 999_999 });
+    print({ idleSeconds: told.idleSeconds ?? 999_999 });
   },
 };
 
@@ -108,13 +108,13 @@ for (const dir of [state, run, join(root, "var/tmp/agent")]) mkdirSync(dir, { re
 // As the real one: it lives once, and what an engine starts anew ends.
 if (command === "init" && existsSync(identity)) process.exit(0);
 if (!existsSync(identity)) writeFileSync(identity, randomUUID());
-const { delayMs = 0, fail = false, hang = false } = await knobs();
+const { delayMs = 0, fail = false, hang = false, unknown = false } = told;
 await journal({ argv, env: process.env });
 await delay(delayMs);
 if (hang) await delay(3_600_000);
 try {
   if (fail) throw new Error("told to fail");
-  const work = commands[command];
+  const work = unknown ? undefined : commands[command];
   if (!work) throw new Error("unknown command");
   await work();
   await journal({ done: true });
