@@ -29,7 +29,7 @@ export interface Signed {
 /** Signs a challenge with a wallet and asks for the session. */
 export async function verify(
   client: Client,
-  { nonce, message }: Challenge,
+  { nonce, message }: Pick<Challenge, "nonce" | "message">,
   wallet: DevKeypair,
   { bytes = new TextEncoder().encode(message), sendBytes = false }: Signed = {},
 ): Promise<Answer> {

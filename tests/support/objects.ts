@@ -1,0 +1,58 @@
+// The objects' databases on disk: where workerd keeps the one of a domain, and a look into it.
+import { createHash, createHmac } from "node:crypto";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { TestStack } from "./stack.ts";
+
+/** Of the Worker's name and the class's, as miniflare makes it. */
+const NAMESPACE = "multiclaw-edge-Agent";
+/** Half of an object's ID is made of its name, half of the first half. */
+const HALF = 16;
+
+/** The database of a domain's object, whether or not it is there. */
+export function objectFile({ dir }: Pick<TestStack, "dir">, asset: string): string {
+  const key = createHash("sha256").update(NAMESPACE).digest();
+  const half = (data: string | Buffer): Buffer => createHmac("sha256", key).update(data).digest().subarray(0, HALF);
+  const name = half(asset);
+  const id = Buffer.concat([name, half(name)]).toString("hex");
+  return join(dir, "storage", "v3", "do", NAMESPACE, `${id}.sqlite`);
+}
+
+/** Runs SQL on a domain's database while no Worker has it open. */
+export function editObject(stack: TestStack, asset: string, sql: string): void {
+  const database = new DatabaseSync(objectFile(stack, asset));
+  try {
+    database.exec(sql);
+  } finally {
+    database.close();
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what a row holds is for each test to check.
+export type Row = Record<string, any>;
+
+/** What a query finds in a domain's database now. */
+export function objectRows(stack: TestStack, asset: string, query: string): Row[] {
+  const database = new DatabaseSync(objectFile(stack, asset), { readOnly: true });
+  try {
+    // As plain objects, which is what they are compared with.
+    return database
+      .prepare(query)
+      .all()
+      .map((row) => ({ ...row }));
+  } finally {
+    database.close();
+  }
+}
+
+/** The tables and their texts, but for the runtime's own. */
+export function schemaOf(stack: TestStack, asset: string): Record<string, string> {
+  const tables = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_*' ORDER BY name";
+  return Object.fromEntries(objectRows(stack, asset, tables).map(({ name, sql }) => [name, sql]));
+}
+
+/** All that a domain's database holds, but for the runtime's own. */
+export function contentOf(stack: TestStack, asset: string): Record<string, Row[]> {
+  const tables = Object.keys(schemaOf(stack, asset));
+  return Object.fromEntries(tables.map((name) => [name, objectRows(stack, asset, `SELECT * FROM ${name}`)]));
+}
