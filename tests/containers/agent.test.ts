@@ -109,7 +109,8 @@ test("c13 no process has a secret in its environment or on its command line", ()
   const processes = inside(container, "agent", script);
   // What there is to be read was read: the gateway's own lines.
   assert.match(processes, /OPENCLAW_STATE_DIR=\/data\/state/);
-  assert.match(processes, /openclaw\.mjs gateway run/);
+  assert.match(processes, /^openclaw-gateway/m);
+  assert.match(processes, /agent\.mjs init/);
   assert.deepEqual(found(secrets, processes), []);
 });
 
@@ -186,7 +187,10 @@ test("c20 a gateway that dies is shown as a crash, whatever the engine restarts"
     () => owned.in("failed"),
   );
   assert.equal(failed.problem?.code, "crashed");
-  assert.deepEqual(await stack.containers.list(), []);
+  // The engine started it anew, which cleared it and ended it for good. It goes with the next start.
+  assert.deepEqual(await stack.containers.list(), [container]);
+  assert.equal(docker("inspect", "--format", "{{.State.Running}}", container).trim(), "false");
+  assert.throws(() => docker("cp", `${container}:/run/agent/secrets.json`, "-"), /Could not find the file/);
   container = await start(owned, (text) => t.diagnostic(text));
 });
 
