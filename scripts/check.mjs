@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { SIDECAR } from "./lib/images.mjs";
 import { filesUnder } from "./lib/inputs.mjs";
 import { Progress } from "./lib/progress.mjs";
 import { BIN, fromRoot, ROOT, toolEnv, UserError, WASM_TARGET } from "./lib/project.mjs";
@@ -21,6 +22,9 @@ const cargo =
     const env = toolEnv({ ...CARGO_PROGRESS });
     await run("cargo", args, { log, env, onLine: cargoProgress(report) });
   };
+
+/** A workspace of its own. */
+const SIDECAR_MANIFEST = ["--manifest-path", join(SIDECAR, "Cargo.toml")];
 
 /** @param {string} log @param {string} program @param {string[]} args @returns {Check} */
 const tool =
@@ -44,10 +48,15 @@ async function fileLengths() {
 /** @type {[string, Check][]} */
 const CHECKS = [
   ["rustfmt", cargo("rustfmt", "fmt", "--all", "--check")],
+  ["rustfmt (sidecar)", cargo("rustfmt-sidecar", "fmt", ...SIDECAR_MANIFEST, "--check")],
   ["clippy", cargo("clippy", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings")],
   [
     "clippy (WebAssembly)",
     cargo("clippy-wasm", "clippy", "--workspace", "--target", WASM_TARGET, "--locked", "--", "-D", "warnings"),
+  ],
+  [
+    "clippy (sidecar)",
+    cargo("clippy-sidecar", "clippy", ...SIDECAR_MANIFEST, "--all-targets", "--locked", "--", "-D", "warnings"),
   ],
   ...TYPE_PROJECTS.map(
     (file) => /** @type {[string, Check]} */ ([`types (${file})`, tool(file, "tsc", "--project", fromRoot(file))]),
@@ -59,6 +68,7 @@ const CHECKS = [
 /** @type {[string, Check][]} */
 const FIXES = [
   ["rustfmt", cargo("rustfmt", "fmt", "--all")],
+  ["rustfmt (sidecar)", cargo("rustfmt-sidecar", "fmt", ...SIDECAR_MANIFEST)],
   ["biome", tool("biome", "biome", "check", "--write", ".")],
 ];
 

@@ -1,9 +1,10 @@
 // `npm test`: builds what the tests run against, then every suite. `npm test -- core dev` runs only those named.
 
 import { spawn } from "node:child_process";
-import { dirname, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { build } from "./build.mjs";
 import { findChromium } from "./lib/chromium.mjs";
+import { SIDECAR } from "./lib/images.mjs";
 import { filesUnder } from "./lib/inputs.mjs";
 import { duration, Progress } from "./lib/progress.mjs";
 import { fromRoot, projectNode, ROOT, toolEnv, UserError } from "./lib/project.mjs";
@@ -44,7 +45,7 @@ const blackBox = () =>
 /** @type {Need[]} */
 const DOCKER = ["rust", "wasm-tools", "engine", "base", "sidecar", "image"];
 /** Suites that only `npm run test:containers` runs, or who names them. */
-const NAMED_ONLY = ["docker", "image"];
+const NAMED_ONLY = ["docker", "containers", "sidecar"];
 
 /** @type {Record<string, Suite>} */
 const SUITES = {
@@ -85,12 +86,18 @@ const SUITES = {
     command: blackBox,
     env: { TEST_CONTAINERS: "docker" },
   },
-  image: {
-    title: "The agent's image",
+  containers: {
+    title: "The agent's image, and the real agent in it",
     needs: DOCKER,
     built: true,
     command: () => nodeTest(testsUnder("tests/containers", /\.test\.ts$/), "--test-concurrency=1"),
     env: { TEST_CONTAINERS: "docker" },
+  },
+  sidecar: {
+    title: "The stand-in for workerd's network sidecar",
+    needs: ["rust"],
+    built: false,
+    command: () => ["cargo", "test", "--locked", "--color=never", "--manifest-path", join(SIDECAR, "Cargo.toml")],
   },
 };
 

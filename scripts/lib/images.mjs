@@ -16,7 +16,7 @@ const FORM = "1";
 const AGENT_IMAGE = "multiclaw-edge/agent";
 const BASE_IMAGE = "multiclaw-edge/base";
 const SIDECAR_IMAGE = "multiclaw-edge/sidecar";
-const SIDECAR = fromRoot("tests/containers/egress");
+export const SIDECAR = fromRoot("tests/containers/egress");
 /** Where a machine keeps the certificates it trusts, those of its own proxies among them. */
 const TRUSTED = "/etc/ssl/certs/ca-certificates.crt";
 /** Tells the tests what to run. */
