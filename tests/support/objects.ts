@@ -1,11 +1,14 @@
 // The objects' databases on disk: where workerd keeps the one of a domain, and a look into it.
 import { createHash, createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { parse } from "smol-toml";
+import { ROOT } from "../../dev/stack.ts";
 import type { TestStack } from "./stack.ts";
 
 /** Of the Worker's name and the class's, as miniflare makes it. */
-const NAMESPACE = "multiclaw-edge-Agent";
+const NAMESPACE = `${parse(readFileSync(join(ROOT, "wrangler.toml"), "utf8")).name}-Agent`;
 /** Half of an object's ID is made of its name, half of the first half. */
 const HALF = 16;
 
