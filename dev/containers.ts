@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { startSandboxHost } from "./sandbox/host.ts";
 import type { Secrets } from "./secrets.ts";
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
 
 /** A Docker Engine and what to run on it. */
 export interface Engine {
@@ -59,36 +59,59 @@ export async function standIn(dir: string, agentDir: string): Promise<Containers
 
 /** Real containers; the bundle is the production one. */
 export async function onEngine(dir: string, { image, docker, sidecar, gateway }: Engine): Promise<Containers> {
-  await mkdir(dir, { recursive: true });
-  const label = `multiclaw.run=${randomBytes(8).toString("hex")}`;
-  const dockerfile = join(dir, "Dockerfile");
-  await writeFile(dockerfile, `FROM ${image}\nLABEL ${label}\n`);
-  const list = async (): Promise<string[]> => {
-    const { stdout } = await run("docker", ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=${label}`]);
-    return stdout.split("\n").filter(Boolean);
-  };
+  const run = randomBytes(8).toString("hex");
+  const agents = new Labelled(`multiclaw.agents=${run}`);
+  const sidecars = new Labelled(`multiclaw.sidecars=${run}`);
+  const dockerfile = await labelling(join(dir, "agent"), image, agents);
+  await labelling(join(dir, "sidecar"), sidecar, sidecars);
+  const ownSidecar = `${sidecar.replace(/:[^:/]*$/, "")}:${run}`;
+  await execute(docker, ["build", "--load", "--quiet", "--tag", ownSidecar, join(dir, "sidecar")]);
   return {
     entry: "build/index.js",
     dockerfile,
     hostAddress: gateway,
     vars: {},
     secrets: {},
-    env: { WRANGLER_DOCKER_BIN: docker, MINIFLARE_CONTAINER_EGRESS_IMAGE: sidecar },
-    list,
+    env: { WRANGLER_DOCKER_BIN: docker, MINIFLARE_CONTAINER_EGRESS_IMAGE: ownSidecar },
+    list: () => agents.containers(),
     async close() {
-      for (const id of await list()) await removeWithSidecar(id);
-      const { stdout } = await run("docker", ["images", "--quiet", "--filter", `label=${label}`]);
-      const built = [...new Set(stdout.split("\n").filter(Boolean))];
-      if (built.length > 0) await run("docker", ["rmi", "--force", ...built]).catch(() => {});
+      await Promise.all([agents.remove(), sidecars.remove()]);
     },
   };
 }
 
-/** Its network is that of its sidecar, which workerd leaves behind when it is killed. */
-async function removeWithSidecar(id: string): Promise<void> {
-  const mode = ["inspect", "--format", "{{.HostConfig.NetworkMode}}", id];
-  // Both may be going already.
-  const { stdout } = await run("docker", mode).catch(() => ({ stdout: "" }));
-  const sidecar = /^container:(\S+)/.exec(stdout)?.[1];
-  await run("docker", ["rm", "--force", ...(sidecar ? [sidecar] : []), id]).catch(() => {});
+/** What a run has on the engine, by a label of its own: nothing of anybody else's is ever touched. */
+export class Labelled {
+  readonly label: string;
+
+  constructor(label: string) {
+    this.label = label;
+  }
+
+  /** Running or not. */
+  containers(): Promise<string[]> {
+    return this.#ids("ps", "--all");
+  }
+
+  async remove(): Promise<void> {
+    const containers = await this.containers();
+    // They may be going already.
+    if (containers.length > 0) await execute("docker", ["rm", "--force", ...containers]).catch(() => {});
+    const images = [...new Set(await this.#ids("images"))];
+    if (images.length > 0) await execute("docker", ["rmi", "--force", ...images]).catch(() => {});
+  }
+
+  async #ids(...command: string[]): Promise<string[]> {
+    const args = [...command, "--quiet", "--no-trunc", "--filter", `label=${this.label}`];
+    const { stdout } = await execute("docker", args);
+    return stdout.split("\n").filter(Boolean);
+  }
+}
+
+/** A folder to build this image with that label from; returns its Dockerfile. */
+async function labelling(dir: string, image: string, { label }: Labelled): Promise<string> {
+  await mkdir(dir, { recursive: true });
+  const dockerfile = join(dir, "Dockerfile");
+  await writeFile(dockerfile, `FROM ${image}\nLABEL ${label}\n`);
+  return dockerfile;
 }

@@ -142,7 +142,7 @@ async function closeAll(closing: (() => Promise<void>)[]): Promise<void> {
 }
 
 /** Ends the process in order on the signals that ask for it. Returns what takes the handlers away again. */
-function onSignals(stop: () => Promise<void>): () => Promise<void> {
+export function onSignals(stop: () => Promise<void>): () => Promise<void> {
   const handlers = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal, index) => {
     const code = 128 + ([2, 15, 1][index] ?? 0);
     const end = (): never => process.exit(code);

@@ -54,8 +54,8 @@ export class Wrangler {
           // No look-ups, no records elsewhere, no meeting with other runs on the machine.
           CLOUDFLARE_CF_FETCH_ENABLED: "false",
           WRANGLER_HIDE_BANNER: "true",
-          WRANGLER_LOG_PATH: join(dirname(config), "logs"),
-          WRANGLER_REGISTRY_PATH: join(dirname(config), "registry"),
+          WRANGLER_LOG_PATH: join(dirname(storage), "logs"),
+          WRANGLER_REGISTRY_PATH: join(dirname(storage), "registry"),
           NO_COLOR: "1",
           FORCE_COLOR: "0",
         },

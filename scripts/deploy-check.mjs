@@ -36,7 +36,9 @@ function options() {
 function printSecrets(environments) {
   const width = Math.max(...SECRETS.map(({ name }) => name.length));
   for (const name of environments) {
-    console.log(`\nSecrets of ${name}, which wrangler asks for:`);
+    console.log(
+      `\nSecrets of ${name}, which wrangler asks for (the first deployment brings them along: docs/deploy.md, 5):`,
+    );
     for (const secret of SECRETS) {
       const command = `npx wrangler secret put ${secret.name.padEnd(width)} --env ${name}`;
       console.log(`  ${secret.required ? "must be set" : "may be set "}  ${command}  ${secret.means}`);

@@ -2,8 +2,10 @@
 
 import { spawn } from "node:child_process";
 import { dirname, join, relative } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { build } from "./build.mjs";
 import { findChromium } from "./lib/chromium.mjs";
+import { stopEngine } from "./lib/docker.mjs";
 import { SIDECAR } from "./lib/images.mjs";
 import { filesUnder } from "./lib/inputs.mjs";
 import { duration, Progress } from "./lib/progress.mjs";
@@ -15,6 +17,8 @@ import { ensure } from "./setup.mjs";
 const TEST_TIMEOUT_MS = 300_000;
 /** Nor may a suite whose tests are over but whose process never ends. */
 const SUITE_TIMEOUT_MS = 20 * 60_000;
+/** For test files to end what they started. */
+const GRACE_MS = 30_000;
 
 /** @typedef {import("./setup.mjs").Need} Need */
 /** @typedef {{title: string, needs: Need[], built: boolean, command: () => string[], env?: Record<string, string>}} Suite */
@@ -36,10 +40,10 @@ function nodeTest(files, ...options) {
 }
 
 /** The same tests for both kinds of container. */
-const blackBox = () =>
+const blackBox = (/** @type {number} */ concurrency) => () =>
   nodeTest(
     filesUnder(fromRoot("tests")).filter((file) => dirname(file) === fromRoot("tests") && file.endsWith(".test.ts")),
-    "--test-concurrency=1",
+    `--test-concurrency=${concurrency}`,
   );
 
 /** @type {Need[]} */
@@ -71,7 +75,7 @@ const SUITES = {
     title: "Black box, against workerd",
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
-    command: blackBox,
+    command: blackBox(1),
   },
   browser: {
     title: "In a browser",
@@ -83,7 +87,8 @@ const SUITES = {
     title: "Black box, with real containers",
     needs: DOCKER,
     built: true,
-    command: blackBox,
+    // Most of the time passes in the engine.
+    command: blackBox(2),
     env: { TEST_CONTAINERS: "docker" },
   },
   containers: {
@@ -124,22 +129,23 @@ function runSuite([program = "", ...args], env) {
   return new Promise((resolve, reject) => {
     // A group of its own: what the tests start ends with them.
     const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"], detached: true });
-    const end = (/** @type {NodeJS.Signals} */ signal) => {
+    const end = (/** @type {NodeJS.Signals | 0} */ signal) => {
       try {
-        if (child.pid) process.kill(-child.pid, signal);
+        return child.pid !== undefined && process.kill(-child.pid, signal);
       } catch {
         // The group is gone already.
+        return false;
       }
     };
     let interrupted = false;
-    const forward = (/** @type {NodeJS.Signals} */ signal) => {
+    onInterrupt = (signal) => {
       end(interrupted ? "SIGKILL" : signal);
       interrupted = true;
     };
-    for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.on(signal, forward);
     const deadline = setTimeout(() => {
       console.log(`\nThe suite did not end within ${duration(SUITE_TIMEOUT_MS)}: it is ended here.`);
-      end("SIGKILL");
+      end("SIGTERM");
+      setTimeout(() => end("SIGKILL"), GRACE_MS).unref();
     }, SUITE_TIMEOUT_MS);
     let rest = "";
     child.stdout.setEncoding("utf8");
@@ -150,13 +156,22 @@ function runSuite([program = "", ...args], env) {
       for (const line of lines) count(plain(line), counts);
     });
     child.on("error", reject);
-    child.on("close", (code) => {
+    child.on("close", async (code) => {
       clearTimeout(deadline);
-      for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.removeListener(signal, forward);
+      // The runner ends at once when it is told to; the test files clean up first.
+      for (const until = Date.now() + GRACE_MS; end(0) && Date.now() < until; ) await delay(100);
+      end("SIGKILL");
+      onInterrupt = leave;
       resolve({ ...counts, interrupted, ok: code === 0 && counts.failed === 0 && counts.passed > 0 });
     });
   });
 }
+
+const leave = () => process.exit(130);
+/** @type {(signal: NodeJS.Signals) => void} */
+let onInterrupt = leave;
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
+  process.on(signal, () => onInterrupt(signal));
 
 await runMain(async () => {
   const named = process.argv.slice(2);
@@ -197,6 +212,7 @@ await runMain(async () => {
     rows.push({ name, ...result, took: duration(Date.now() - started) });
     if (result.interrupted) break;
   }
+  await stopEngine();
 
   console.log("\n=== Summary");
   for (const { name, passed, failed, skipped, ok, took } of rows) {

@@ -9,7 +9,7 @@ import { after, test } from "node:test";
 import { parse } from "smol-toml";
 import { onEngine, standIn } from "../dev/containers.ts";
 import { writeSecrets } from "../dev/secrets.ts";
-import { ROOT, usablePort } from "../dev/stack.ts";
+import { onSignals, ROOT, usablePort } from "../dev/stack.ts";
 import { Wrangler } from "../dev/wrangler.ts";
 import { images } from "../scripts/lib/images.mjs";
 import type { Ask } from "./runtime/ask.ts";
@@ -45,11 +45,13 @@ const wrangler = new Wrangler({
   env: containers.env,
   onLine() {},
 });
-after(async () => {
+const stop = async (): Promise<void> => {
   await wrangler.stop();
   await containers.close();
   rmSync(dir, { recursive: true, force: true });
-});
+};
+const unheard = onSignals(stop);
+after(() => stop().finally(unheard));
 await wrangler.ready(`http://127.0.0.1:${port}/healthz`);
 
 // biome-ignore lint/suspicious/noExplicitAny: each question has an answer of its own shape.

@@ -169,6 +169,7 @@ test("a Worker that was rolled back by one migration works, and keeps what it do
   assert.deepEqual([status.state, status.phase, status.problem], ["asleep", null, null]);
   // A challenge that only the newer one can read is an unknown one.
   assertProblem(await signIn(stack.client(), ahead.challenge), 401, "challenge_invalid");
+  await logged("stored challenge: ");
   const [left] = await owned.snapshots();
   assert.deepEqual(left, { ...ahead.snapshot, cause: "other" });
   const { name, value } = ahead.secret;

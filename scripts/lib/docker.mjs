@@ -1,8 +1,9 @@
-// The Docker Engine for the container tests: the one that answers, else Debian's, installed and started here and ended
-// with the tests.
+// The Docker Engine for the container tests: the one that answers, else one of the project's own, which keeps apart from
+// whatever else the machine has of Docker and ends with the tests.
 
 import { spawn, spawnSync } from "node:child_process";
-import { createWriteStream, mkdirSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { canInstall, installPackages } from "./debian.mjs";
@@ -10,10 +11,12 @@ import { CACHE, UserError } from "./project.mjs";
 
 /** The bridge's own address and network. Without it the bridge names no gateway, and workerd can't be reached from it. */
 const BRIDGE = "172.17.0.1/16";
-/** Containers reach the host and what lies behind it, and not each other, as where agents run. */
-const APART = "--icc=false";
 const START_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 30_000;
 const LOG = join(CACHE, "logs", "dockerd.log");
+const DATA = join(CACHE, "containers", "engine");
+/** Debian asks it whether a package that is installed may start its service. */
+const POLICY = "/usr/sbin/policy-rc.d";
 
 /** What `docker` prints, or null where it fails. @param {string[]} args @returns {string | null} */
 export function docker(...args) {
@@ -34,34 +37,77 @@ export async function ensureEngine(report) {
     );
   }
   const installs = !has("dockerd");
-  if (installs) await installPackages(["docker.io"], report);
+  if (installs) await withoutServices(() => installPackages(["docker.io"], report));
   report("starting dockerd");
   await startEngine();
   return `Docker ${engineVersion()}, ${installs ? "installed (docker.io) and " : ""}started until the tests end`;
 }
 
+/** A machine that gets the engine for these tests is not to run one for good. @param {() => Promise<void>} install */
+async function withoutServices(install) {
+  const ours = !existsSync(POLICY);
+  if (ours) writeFileSync(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  try {
+    await install();
+  } finally {
+    if (ours) rmSync(POLICY);
+  }
+  if (existsSync("/run/systemd/system")) spawnSync("systemctl", ["disable", "docker.service", "docker.socket"]);
+}
+
+/** @type {() => Promise<void>} */
+let stop = async () => {};
+
+/** Ends the engine that was started here, if one was. */
+export const stopEngine = () => stop();
+
 async function startEngine() {
   mkdirSync(join(CACHE, "logs"), { recursive: true });
+  mkdirSync(DATA, { recursive: true });
+  // A socket's path must be short.
+  const run = mkdtempSync(join(tmpdir(), "multiclaw-engine-"));
+  const host = `unix://${join(run, "docker.sock")}`;
+  const places = ["--data-root", DATA, "--exec-root", join(run, "exec"), "--pidfile", join(run, "pid"), "--host", host];
+  // Where the machine's own containerd is used, nothing of ours is to be seen beside what others keep there.
+  const names = ["--containerd-namespace", "multiclaw", "--containerd-plugins-namespace", "multiclaw-plugins"];
+  // Containers reach the host and what lies behind it, and not each other, as where agents run.
+  const network = ["--bip", BRIDGE, "--icc=false"];
   const log = createWriteStream(LOG);
-  const engine = spawn("dockerd", ["--bip", BRIDGE, APART], { stdio: ["ignore", "pipe", "pipe"] });
+  // A group of its own: a terminal's Ctrl-C is for the tests, which still need it to clean up.
+  const engine = spawn("dockerd", [...places, ...names, ...network], {
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
   for (const stream of [engine.stdout, engine.stderr]) stream.pipe(log, { end: false });
-  // Ended with this process, whatever ends that.
-  process.once("exit", () => engine.kill("SIGTERM"));
   let ended = "";
-  engine.once("error", (error) => {
-    ended = error.message;
+  const end = new Promise((resolve) => {
+    engine.once("error", (error) => resolve(error.message));
+    engine.once("exit", (code, signal) => resolve(`it ended with ${signal ?? code}`));
   });
-  engine.once("exit", (code, signal) => {
-    ended = `it ended with ${signal ?? code}`;
+  end.then((how) => {
+    ended = how;
   });
+  const last = () => engine.kill("SIGTERM");
+  process.once("exit", last);
+  stop = async () => {
+    engine.ref();
+    engine.kill("SIGTERM");
+    await Promise.race([end, delay(STOP_WITHIN_MS, undefined, { ref: false })]);
+    process.removeListener("exit", last);
+    rmSync(run, { recursive: true, force: true });
+  };
+  process.env.DOCKER_HOST = host;
   const deadline = Date.now() + START_WITHIN_MS;
   while (!engineVersion()) {
     if (ended !== "" || Date.now() > deadline) {
-      engine.kill("SIGTERM");
+      await stop();
       throw new UserError(`dockerd did not start: ${ended || "no answer in time"}. Its log: .cache/logs/dockerd.log`);
     }
     await delay(200);
   }
+  // What an earlier run left that was ended in the middle: on this engine all of it is ours.
+  const left = docker("ps", "--all", "--quiet")?.split("\n").filter(Boolean) ?? [];
+  if (left.length > 0) docker("rm", "--force", ...left);
   // What is left to run must not be held up by it.
   engine.unref();
   for (const stream of [engine.stdout, engine.stderr]) /** @type {import("node:net").Socket} */ (stream).unref();
@@ -73,8 +119,19 @@ export function bridgeAddress() {
   if (!address) {
     throw new UserError(`Docker's network "bridge" names no gateway: start the engine with --bip, such as ${BRIDGE}.`);
   }
+  const here = Object.values(networkInterfaces()).flat();
+  if (!here.some((one) => one?.address === address)) {
+    throw new UserError(
+      `Containers see this machine as ${address}, which is no address of it (Docker Desktop, or a rootless engine): what the tests serve to agents could not be reached. Use an engine that runs on this machine as root.`,
+    );
+  }
   return address;
 }
+
+/** Whether the engine keeps containers from reaching each other. */
+export const keepsContainersApart = () =>
+  docker("network", "inspect", "bridge", "--format", '{{index .Options "com.docker.network.bridge.enable_icc"}}') ===
+  "false";
 
 /** Size of a local image in bytes. @param {string} image */
 export function imageSize(image) {

@@ -8,14 +8,17 @@ import { canInstall, installPackages } from "./debian.mjs";
 import { bridgeAddress, docker, imageSize } from "./docker.mjs";
 import { CACHE, fromRoot, projectNode, ROOT, toolEnv, UserError } from "./project.mjs";
 import { CARGO_PROGRESS, cargoProgress, run } from "./run.mjs";
+import { rustup } from "./rust.mjs";
 
 const DEBIAN = "bookworm";
 const NPM = "11.19.1";
 /** Raised when the base is made in another way. */
-const FORM = "1";
-const AGENT_IMAGE = "multiclaw-edge/agent";
-const BASE_IMAGE = "multiclaw-edge/base";
-const SIDECAR_IMAGE = "multiclaw-edge/sidecar";
+const FORM = "2";
+/** A name that no registry answers for. */
+export const LOCAL = "localhost/multiclaw-edge";
+const AGENT_IMAGE = `${LOCAL}/agent`;
+const BASE_IMAGE = `${LOCAL}/base`;
+const SIDECAR_IMAGE = `${LOCAL}/sidecar`;
 export const SIDECAR = fromRoot("tests/containers/egress");
 /** Where a machine keeps the certificates it trusts, those of its own proxies among them. */
 const TRUSTED = "/etc/ssl/certs/ca-certificates.crt";
@@ -73,6 +76,15 @@ export async function ensureBase(report) {
   return `${base}, ${megabytes(base)}; made with debootstrap, as no registry has ${wanted}`;
 }
 
+function debianSources() {
+  const suites = [
+    ["debian", DEBIAN],
+    ["debian", `${DEBIAN}-updates`],
+    ["debian-security", `${DEBIAN}-security`],
+  ];
+  return suites.map(([archive, suite]) => `deb http://deb.debian.org/${archive} ${suite} main\n`).join("");
+}
+
 /** Debian with the project's Node, and with npm, which trust what this machine trusts. @param {Report} report */
 async function makeBase(report) {
   const node = projectNode();
@@ -94,6 +106,7 @@ async function makeBase(report) {
       log: "debootstrap",
       onLine,
     });
+    writeFileSync(join(dir, "etc/apt/sources.list"), debianSources());
     for (const cache of ["var/cache/apt/archives", "var/lib/apt/lists"]) rmSync(join(dir, cache), { recursive: true });
     cpSync(node, join(dir, "usr/local/bin/node"));
     cpSync(TRUSTED, join(dir, TRUSTED));
@@ -136,7 +149,7 @@ export async function ensureSidecar(report) {
     return wanted;
   }
   const target = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-musl`;
-  await run("rustup", ["target", "add", target], { log: "rustup-musl", cwd: SIDECAR, onLine: report });
+  await rustup(["target", "add", target], `The Rust target ${target} is not installed.`, report);
   await run("cargo", ["build", "--release", "--locked", "--target", target], {
     log: "sidecar",
     cwd: SIDECAR,
@@ -168,7 +181,7 @@ export async function ensureAgentImage(report) {
 
 /** @param {string} image @param {string[]} args @param {Report} report */
 async function build(image, args, report) {
-  await run(WRANGLERS_DOCKER, ["build", "--tag", image, ...args], {
+  await run(WRANGLERS_DOCKER, ["build", "--load", "--tag", image, ...args], {
     log: `docker-build-${image.replace(/[/:]/g, "-")}`,
     cwd: ROOT,
     onLine: report,

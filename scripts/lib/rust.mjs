@@ -24,7 +24,7 @@ function ask(command, args) {
 }
 
 /** @param {string[]} args @param {string} hint @param {(detail: string) => void} report */
-async function rustup(args, hint, report) {
+export async function rustup(args, hint, report) {
   if (ask("rustup", ["--version"]) === null)
     throw new UserError(`${hint}\nrustup, which adds it, was not found. ${INSTALL_RUST}`);
   report(`rustup ${args.join(" ")}`);

@@ -1,9 +1,20 @@
 // What an operator of the machine sees of containers: by the engine, from inside as root, and byte for byte.
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { parseEnv } from "node:util";
+import { createGunzip } from "node:zlib";
 import type { TestStack } from "../support/stack.ts";
 
 const MAX_OUTPUT = 256 * 1024 * 1024;
@@ -42,6 +53,33 @@ export async function foundInOutput(values: Record<string, string>, ...args: str
   const names = await foundInStream(values, child.stdout);
   if ((await ended) !== 0) throw new Error(`docker ${args[0]} failed`);
   return names;
+}
+
+/** The same for the layers of an image, as they are kept: what a later layer hides or deletes is seen. */
+export async function foundInImage(values: Record<string, string>, image: string): Promise<string[]> {
+  const dir = mkdtempSync(join(tmpdir(), "multiclaw-layers-"));
+  try {
+    execFileSync("sh", ["-c", 'docker save "$1" | tar -x -C "$2"', "sh", image, dir]);
+    const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const names = new Set<string>();
+    for (const { parentPath, name } of files) {
+      const file = createReadStream(join(parentPath, name));
+      const content = isCompressed(join(parentPath, name)) ? file.pipe(createGunzip()) : file;
+      for (const one of await foundInStream(values, content)) names.add(one);
+    }
+    return [...names];
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Newer engines keep layers so. */
+function isCompressed(file: string): boolean {
+  const start = Buffer.alloc(2);
+  const opened = openSync(file, "r");
+  readSync(opened, start);
+  closeSync(opened);
+  return start.equals(Buffer.from([0x1f, 0x8b]));
 }
 
 async function foundInStream(values: Record<string, string>, stream: Readable): Promise<string[]> {

@@ -1,25 +1,22 @@
-// Plain `npx wrangler dev` from the repository's root, as docs/containers.md tells it: wrangler.toml as it is, the image
-// built from container/Dockerfile, and an owner who wakes the real agent.
+// `wrangler dev` from the repository's root, as docs/containers.md tells it: wrangler.toml as it is, the image built from container/Dockerfile, and an owner who wakes the real agent.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { Labelled } from "../../dev/containers.ts";
 import { newSecrets, writeSecrets } from "../../dev/secrets.ts";
 import { devAccounts } from "../../dev/solana/accounts.ts";
 import { startSolanaRpc } from "../../dev/solana/rpc.ts";
-import { ROOT, usablePort } from "../../dev/stack.ts";
+import { onSignals, ROOT, usablePort } from "../../dev/stack.ts";
+import { Wrangler } from "../../dev/wrangler.ts";
 import { images, WRANGLERS_DOCKER } from "../../scripts/lib/images.mjs";
 import { Owned } from "../support/agent.ts";
 import { Client } from "../support/client.ts";
 import { login } from "../support/login.ts";
-import { until } from "../support/wait.ts";
 import { docker, sidecarOf } from "./support.ts";
 
-/** The image is built on the way. */
-const READY_WITHIN_MS = 300_000;
 const STARTS_WITHIN_MS = 240_000;
 
 const dir = mkdtempSync(join(tmpdir(), "multiclaw-wrangler-dev-"));
@@ -37,58 +34,34 @@ const vars = {
   MOLT_COLLECTION: collection,
 };
 const { base, sidecar } = images();
-const printed: string[] = [];
-const before = docker("ps", "--all", "--quiet", "--no-trunc").split("\n");
-const wrangler = spawn(
-  "npx",
-  [
-    ...["wrangler", "dev", "--port", String(port), "--inspector-port", "0", "--persist-to", join(dir, "storage")],
-    ...["--env-file", secrets, "--show-interactive-dev-session=false"],
-    ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
-  ],
-  {
-    cwd: ROOT,
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      WRANGLER_SEND_METRICS: "false",
-      WRANGLER_LOG_PATH: join(dir, "logs"),
-      WRANGLER_REGISTRY_PATH: join(dir, "registry"),
-      CLOUDFLARE_CF_FETCH_ENABLED: "false",
-      // Only for a machine that can pull neither base nor sidecar: elsewhere they are the real ones.
-      WRANGLER_DOCKER_BIN: WRANGLERS_DOCKER,
-      AGENT_BASE_IMAGE: base,
-      MINIFLARE_CONTAINER_EGRESS_IMAGE: sidecar,
-    },
+const agents = new Labelled(`multiclaw.agents=${randomBytes(8).toString("hex")}`);
+const wrangler = new Wrangler({
+  root: ROOT,
+  config: join(ROOT, "wrangler.toml"),
+  storage: join(dir, "storage"),
+  port,
+  args: ["--env-file", secrets, ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`])],
+  env: {
+    WRANGLER_DOCKER_BIN: WRANGLERS_DOCKER,
+    AGENT_IMAGE_LABEL: agents.label,
+    // Only for a machine that can pull neither base nor sidecar: elsewhere they are the real ones.
+    AGENT_BASE_IMAGE: base,
+    MINIFLARE_CONTAINER_EGRESS_IMAGE: sidecar,
   },
-);
-for (const stream of [wrangler.stdout, wrangler.stderr]) stream.on("data", (chunk) => printed.push(String(chunk)));
-
-const own = (): string[] =>
-  docker("ps", "--all", "--quiet", "--no-trunc")
-    .split("\n")
-    .filter((id) => !before.includes(id));
-
-after(async () => {
-  const ended = wrangler.exitCode === null ? once(wrangler, "exit") : undefined;
-  if (wrangler.pid !== undefined) process.kill(-wrangler.pid, "SIGTERM");
-  await ended;
-  for (const id of own()) docker("rm", "--force", id);
+  onLine() {},
+});
+const stop = async (): Promise<void> => {
+  await wrangler.stop();
+  await agents.remove();
   await rpc.close();
   rmSync(dir, { recursive: true, force: true });
-});
+};
+const unheard = onSignals(stop);
+after(() => stop().finally(unheard));
 
-test("it builds the image and serves", { timeout: READY_WITHIN_MS + 10_000 }, async (t) => {
+test("it builds the image and serves", { timeout: 300_000 }, async (t) => {
   const began = Date.now();
-  const healthy = async (): Promise<boolean> => {
-    if (wrangler.exitCode !== null) throw new Error(`wrangler ended with ${wrangler.exitCode}`);
-    const answer = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
-    return answer?.status === 200;
-  };
-  await until("an answer", healthy, { within: READY_WITHIN_MS }).catch((error) => {
-    throw new Error(`${error.message}:\n${printed.join("").slice(-4000)}`);
-  });
+  await wrangler.ready(`http://127.0.0.1:${port}/healthz`);
   t.diagnostic(`${((Date.now() - began) / 1000).toFixed(1)} s until it served`);
 });
 
@@ -101,9 +74,10 @@ test("an owner signs in, and starts and stops the real agent", { timeout: 600_00
   await owned.ask("start");
   const status = await owned.in(["running", "failed"], { within: STARTS_WITHIN_MS });
   assert.equal(status.state, "running", JSON.stringify(status));
-  const running = own().filter((id) => docker("inspect", "--format", "{{.Config.User}}", id).trim() === "agent");
-  assert.equal(running.length, 1);
-  assert.match(docker("inspect", "--format", "{{.Config.Image}}", sidecarOf(running[0] ?? "")), new RegExp(sidecar));
+  const [container = "", ...others] = await agents.containers();
+  assert.deepEqual(others, []);
+  assert.equal(docker("inspect", "--format", "{{.Config.User}}", container).trim(), "agent");
+  assert.equal(docker("inspect", "--format", "{{.Config.Image}}", sidecarOf(container)).trim(), sidecar);
   await owned.stop();
   assert.equal((await owned.snapshots()).length, 1);
 });

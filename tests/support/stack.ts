@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 import type { Engine } from "../../dev/containers.ts";
 import { type Stack, type StackOptions, startStack } from "../../dev/stack.ts";
-import { images, WRANGLERS_DOCKER } from "../../scripts/lib/images.mjs";
+import { images, LOCAL, WRANGLERS_DOCKER } from "../../scripts/lib/images.mjs";
 import { Client } from "./client.ts";
 
 /** The switch: the same tests with real containers in place of the stand-in. */
@@ -20,7 +20,7 @@ export function engine(image: string): Engine {
 
 /** An image of this folder, on the base of the agent's own, until the tests end. */
 export function buildImage(dir: string): string {
-  const image = `multiclaw-edge/test:${randomBytes(6).toString("hex")}`;
+  const image = `${LOCAL}/test:${randomBytes(6).toString("hex")}`;
   const args = ["build", "--quiet", "--tag", image, "--build-arg", `BASE=${images().base}`, dir];
   execFileSync(WRANGLERS_DOCKER, args, { stdio: "pipe" });
   after(() => void execFileSync("docker", ["rmi", "--force", image], { stdio: "pipe" }));

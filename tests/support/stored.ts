@@ -39,9 +39,9 @@ const read = (name: string): string => readFileSync(join(DIRECTORY, name), "utf8
 /** The secrets that the service had in all versions. */
 export const storedKeys: { JWT_SECRET: string; SEALING_KEY: string } = JSON.parse(read("keys.json"));
 
-/** Every kept version's domain, oldest first, as one left a minute ago by this service. */
+/** Every kept version's domain, oldest first, as one left it a moment ago. */
 export function storedDomains({ appOrigin }: TestStack): Stored[] {
-  const at = Date.now() - 60_000;
+  const at = Date.now() - 1000;
   const values: Record<string, string> = {
     now: String(at),
     issued: new Date(at).toISOString(),
