@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { LOCAL } from "../scripts/lib/images.mjs";
 import { startSandboxHost } from "./sandbox/host.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -64,7 +65,7 @@ export async function onEngine(dir: string, { image, docker, sidecar, gateway }:
   const sidecars = new Labelled(`multiclaw.sidecars=${run}`);
   const dockerfile = await labelling(join(dir, "agent"), image, agents);
   await labelling(join(dir, "sidecar"), sidecar, sidecars);
-  const ownSidecar = `${sidecar.replace(/:[^:/]*$/, "")}:${run}`;
+  const ownSidecar = `${LOCAL}/sidecar:${run}`;
   await execute(docker, ["build", "--load", "--quiet", "--tag", ownSidecar, join(dir, "sidecar")]);
   return {
     entry: "build/index.js",
