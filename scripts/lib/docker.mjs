@@ -3,7 +3,8 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { networkInterfaces, tmpdir } from "node:os";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { canInstall, installPackages } from "./debian.mjs";
@@ -114,19 +115,25 @@ async function startEngine() {
 }
 
 /** The host's address as containers see it. */
-export function bridgeAddress() {
+export async function bridgeAddress() {
   const address = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}");
   if (!address) {
     throw new UserError(`Docker's network "bridge" names no gateway: start the engine with --bip, such as ${BRIDGE}.`);
   }
-  const here = Object.values(networkInterfaces()).flat();
-  if (!here.some((one) => one?.address === address)) {
+  if (!(await canListen(address))) {
     throw new UserError(
       `Containers see this machine as ${address}, which is no address of it (Docker Desktop, or a rootless engine): what the tests serve to agents could not be reached. Use an engine that runs on this machine as root.`,
     );
   }
   return address;
 }
+
+/** @param {string} address @returns {Promise<boolean>} */
+const canListen = (address) =>
+  new Promise((resolve) => {
+    const server = createServer().once("error", () => resolve(false));
+    server.listen(0, address, () => server.close(() => resolve(true)));
+  });
 
 /** Whether the engine keeps containers from reaching each other. */
 export const keepsContainersApart = () =>

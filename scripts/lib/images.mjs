@@ -66,7 +66,7 @@ function pulled(image, report) {
 export async function ensureBase(report) {
   const wanted = readFileSync(fromRoot("container/Dockerfile"), "utf8").match(/^ARG BASE=(\S+)$/m)?.[1];
   if (!wanted) throw new UserError("container/Dockerfile has no line ARG BASE=...");
-  note({ gateway: bridgeAddress() });
+  note({ gateway: await bridgeAddress() });
   if (pulled(wanted, report)) {
     note({ base: wanted });
     return `${wanted}, ${megabytes(wanted)}`;

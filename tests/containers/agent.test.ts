@@ -210,6 +210,24 @@ test("c19 a stop saves and leaves nothing behind; a start elsewhere knows what w
   say(`${statistics}  memory`);
 });
 
+test("c19 an older snapshot can be chosen, and brings back what was known then", { timeout: TIMEOUT_MS }, async (t) => {
+  const oldest = (await owned.snapshots()).at(-1) ?? assert.fail();
+  const { since } = await owned.status();
+  const began = Date.now();
+  const asked = await owned.client.post(`${owned.path}/snapshots/${oldest.id}/restore`);
+  assert.equal(asked.status, 202, asked.text);
+  const again = async (): Promise<boolean> => {
+    const status = await owned.status();
+    assert.notEqual(status.state, "failed", JSON.stringify(status));
+    return status.state === "running" && status.since !== since;
+  };
+  await until("it runs again", again, { within: STARTS_WITHIN_MS });
+  t.diagnostic(`${seconds(Date.now() - began)}  restart with an older snapshot`);
+  const remembered = await history(owned);
+  assert.match(remembered, new RegExp(word));
+  assert.doesNotMatch(remembered, new RegExp(later));
+});
+
 test("c08 when the asset moves, its container goes", { timeout: TIMEOUT_MS }, async () => {
   const buyer = await Owned.ofNew(stack, "bystander.molt", "buyer");
   stack.rpc.control.transfer(owned.asset, (await buyer.client.get("/v1/auth/session")).json().wallet);

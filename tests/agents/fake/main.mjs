@@ -14,6 +14,8 @@ const run = join(root, "run/agent");
 const archive = join(root, "var/tmp/agent/archive");
 /** Tells one container from the next. */
 const identity = join(run, "identity");
+/** Written by the main process alone: other commands may run before it has come this far. */
+const lived = join(run, "lived");
 /** @type {{url: string}} */
 const control = JSON.parse(readFileSync(new URL("control.json", import.meta.url), "utf8"));
 /** Exit code that says that the archive is at fault. */
@@ -106,7 +108,8 @@ const commands = {
 
 for (const dir of [state, run, join(root, "var/tmp/agent")]) mkdirSync(dir, { recursive: true, mode: 0o700 });
 // As the real one: it lives once, and what an engine starts anew ends.
-if (command === "init" && existsSync(identity)) process.exit(0);
+if (command === "init" && existsSync(lived)) process.exit(0);
+if (command === "init") writeFileSync(lived, "");
 if (!existsSync(identity)) writeFileSync(identity, randomUUID());
 const { delayMs = 0, fail = false, hang = false, unknown = false } = told;
 await journal({ argv, env: process.env });
