@@ -173,7 +173,8 @@ let onInterrupt = leave;
 for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
   process.on(signal, () => onInterrupt(signal));
 
-await runMain(async () => {
+/** @returns {Promise<number>} the exit code */
+async function main() {
   const named = process.argv.slice(2);
   const unknown = named.filter((name) => !(name in SUITES));
   if (unknown.length > 0)
@@ -212,7 +213,6 @@ await runMain(async () => {
     rows.push({ name, ...result, took: duration(Date.now() - started) });
     if (result.interrupted) break;
   }
-  await stopEngine();
 
   console.log("\n=== Summary");
   for (const { name, passed, failed, skipped, ok, took } of rows) {
@@ -223,4 +223,6 @@ await runMain(async () => {
   const skips = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";
   console.log(`\n${sum("passed")} passed, ${sum("failed")} failed${skips}`);
   return rows.every(({ ok }) => ok) ? 0 : 1;
-});
+}
+
+await runMain(() => main().finally(stopEngine));
