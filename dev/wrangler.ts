@@ -46,7 +46,6 @@ export class Wrangler {
         stdio: ["ignore", "pipe", "pipe"],
         env: {
           ...process.env,
-          ...env,
           PATH: [join(bin, ".bin"), process.env.PATH ?? ""].join(delimiter),
           WRANGLER_SEND_METRICS: "false",
           // Only the file beside the configuration gives secrets: no .env of the surroundings.
@@ -58,6 +57,7 @@ export class Wrangler {
           WRANGLER_REGISTRY_PATH: join(dirname(storage), "registry"),
           NO_COLOR: "1",
           FORCE_COLOR: "0",
+          ...env,
         },
       },
     );

@@ -42,6 +42,8 @@ const wrangler = new Wrangler({
   port,
   args: ["--env-file", secrets, ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`])],
   env: {
+    // Where there is no .dev.vars, --env-file takes its place.
+    CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "true",
     WRANGLER_DOCKER_BIN: WRANGLERS_DOCKER,
     AGENT_IMAGE_LABEL: agents.label,
     // Only for a machine that can pull neither base nor sidecar: elsewhere they are the real ones.
