@@ -13,7 +13,7 @@ import { rustup } from "./rust.mjs";
 const DEBIAN = "bookworm";
 const NPM = "11.19.1";
 /** Raised when the base is made in another way. */
-const FORM = "2";
+const FORM = "3";
 /** A name that no registry answers for. */
 export const LOCAL = "localhost/multiclaw-edge";
 const AGENT_IMAGE = `${LOCAL}/agent`;
@@ -76,13 +76,18 @@ export async function ensureBase(report) {
   return `${base}, ${megabytes(base)}; made with debootstrap, as no registry has ${wanted}`;
 }
 
-function debianSources() {
-  const suites = [
-    ["debian", DEBIAN],
-    ["debian", `${DEBIAN}-updates`],
-    ["debian-security", `${DEBIAN}-security`],
+/** To where debootstrap took the release from, its updates are added. @param {string} root */
+function addUpdates(root) {
+  const file = join(root, "etc/apt/sources.list");
+  const mirror = readFileSync(file, "utf8").match(/^deb (?:\[.*\] )?(\S+)/m)?.[1];
+  if (!mirror) throw new UserError("debootstrap left no apt source behind.");
+  const security = mirror.replace(/\/debian\/?$/, "/debian-security");
+  const sources = [
+    [mirror, DEBIAN],
+    [mirror, `${DEBIAN}-updates`],
+    [security, `${DEBIAN}-security`],
   ];
-  return suites.map(([archive, suite]) => `deb http://deb.debian.org/${archive} ${suite} main\n`).join("");
+  writeFileSync(file, sources.map(([from, suite]) => `deb ${from} ${suite} main\n`).join(""));
 }
 
 /** Debian with the project's Node, and with npm, which trust what this machine trusts. @param {Report} report */
@@ -90,7 +95,8 @@ async function makeBase(report) {
   const node = projectNode();
   const said = await run("npm", ["config", "get", "registry"], { log: "npm-registry" });
   // Warnings may stand before it.
-  const registry = said.match(/^https?:\S+$/m)?.[0] ?? "https://registry.npmjs.org/";
+  const registry = said.match(/^https?:\S+$/m)?.[0];
+  if (!registry) throw new UserError("`npm config get registry` names no registry.");
   const trusted = readFileSync(TRUSTED);
   const inputs = [FORM, DEBIAN, NPM, process.arch, registry, readFileSync(node), trusted];
   const hash = inputs.reduce((sum, input) => sum.update(input).update("\0"), createHash("sha256")).digest("hex");
@@ -106,7 +112,7 @@ async function makeBase(report) {
       log: "debootstrap",
       onLine,
     });
-    writeFileSync(join(dir, "etc/apt/sources.list"), debianSources());
+    addUpdates(dir);
     for (const cache of ["var/cache/apt/archives", "var/lib/apt/lists"]) rmSync(join(dir, cache), { recursive: true });
     cpSync(node, join(dir, "usr/local/bin/node"));
     cpSync(TRUSTED, join(dir, TRUSTED));
