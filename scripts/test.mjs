@@ -40,10 +40,10 @@ function nodeTest(files, ...options) {
 }
 
 /** The same tests for both kinds of container. */
-const blackBox = (/** @type {number} */ concurrency) => () =>
+const blackBox = () =>
   nodeTest(
     filesUnder(fromRoot("tests")).filter((file) => dirname(file) === fromRoot("tests") && file.endsWith(".test.ts")),
-    `--test-concurrency=${concurrency}`,
+    "--test-concurrency=1",
   );
 
 /** @type {Need[]} */
@@ -75,7 +75,7 @@ const SUITES = {
     title: "Black box, against workerd",
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
-    command: blackBox(1),
+    command: blackBox,
   },
   browser: {
     title: "In a browser",
@@ -87,8 +87,7 @@ const SUITES = {
     title: "Black box, with real containers",
     needs: DOCKER,
     built: true,
-    // Most of the time passes in the engine.
-    command: blackBox(2),
+    command: blackBox,
     env: { TEST_CONTAINERS: "docker" },
   },
   containers: {

@@ -180,7 +180,9 @@ test("a body over 64 KiB is refused, with and without a declared length", async 
     assertProblem(await ask(method, path, Readable.from([Buffer.from(large)])), 413, "body_too_large");
     // Of one this large the rest is not waited for: the runtime may close the connection with the answer in it.
     await ask(method, path, Readable.from([huge])).then(
-      (answer) => assertProblem(answer, 413, "body_too_large"),
+      (answer) =>
+        // That of the local runtime's front, which may find the Worker's connection closed before it has passed all on.
+        answer.text.includes("Network connection lost") || assertProblem(answer, 413, "body_too_large"),
       (error: NodeJS.ErrnoException) => assert.match(String(error.code), /^(ECONNRESET|EPIPE)$/),
     );
   }

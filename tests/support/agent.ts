@@ -191,17 +191,23 @@ export class Owned {
   }
 
   async start(): Promise<Status> {
-    await this.ask("start");
-    const status = await this.in(["running", "failed"]);
-    assert.equal(status.state, "running", JSON.stringify(status));
-    return status;
+    return this.#carriedOut("start", "running");
   }
 
   async stop(): Promise<Status> {
-    await this.ask("stop");
-    const status = await this.in(["asleep", "failed"]);
-    assert.equal(status.state, "asleep", JSON.stringify(status));
-    return status;
+    return this.#carriedOut("stop", "asleep");
+  }
+
+  /** An agent that had failed before is shown so until what was asked for begins. */
+  async #carriedOut(what: "start" | "stop", wanted: Status["state"]): Promise<Status> {
+    const { since } = await this.status();
+    await this.ask(what);
+    return until(`${what}: ${wanted}`, async () => {
+      const status = await this.status();
+      const failed = status.state === "failed" && status.since !== since;
+      assert.ok(!failed, JSON.stringify(status));
+      return status.state === wanted && status;
+    });
   }
 
   async events(): Promise<Events<Status>> {
