@@ -39,11 +39,11 @@ function nodeTest(files, ...options) {
   return [projectNode(), ...flags, ...options, ...names];
 }
 
-/** The same tests for both kinds of container. */
+/** The same tests for both kinds of container, two files at a time: they wait more than they compute. */
 const blackBox = () =>
   nodeTest(
     filesUnder(fromRoot("tests")).filter((file) => dirname(file) === fromRoot("tests") && file.endsWith(".test.ts")),
-    "--test-concurrency=1",
+    "--test-concurrency=2",
   );
 
 /** @type {Need[]} */

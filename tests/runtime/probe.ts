@@ -8,7 +8,6 @@ interface Process {
   stdout: ReadableStream<Uint8Array> | null;
   stderr: ReadableStream<Uint8Array> | null;
   exitCode: Promise<number>;
-  pid: number;
   output(): Promise<{ stdout: ArrayBuffer; stderr: ArrayBuffer; exitCode: number }>;
   kill(signal?: number): void;
 }
@@ -58,7 +57,7 @@ async function perform(container: Container, ask: Ask): Promise<object> {
       });
       if (ask.killAfterMs !== undefined) setTimeout(() => process.kill(signal), ask.killAfterMs);
       const { stdout, stderr: errors, exitCode } = await process.output();
-      return { stdout: text(stdout), stderr: text(errors), exitCode, hasPid: process.pid > 0 };
+      return { stdout: text(stdout), stderr: text(errors), exitCode };
     }
     case "half-read": {
       const process = await container.exec(cmd, { stdout: "pipe", stderr: "pipe" });
