@@ -91,15 +91,20 @@ impl Fields {
 
 /// The whole body, at most [`MAX_BODY`] bytes.
 pub async fn read_body(request: &Request) -> Outcome<Vec<u8>> {
+    read_body_up_to(request, MAX_BODY).await
+}
+
+/// The whole body, at most `limit` bytes.
+pub async fn read_body_up_to(request: &Request, limit: usize) -> Outcome<Vec<u8>> {
     let too_large = || {
         Problem::new(
             Code::BodyTooLarge,
-            format!("The body may have at most {MAX_BODY} bytes."),
+            format!("The body may have at most {limit} bytes."),
         )
     };
     let declared =
         header(request, "content-length").and_then(|length| length.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > MAX_BODY) {
+    if declared.is_some_and(|length| length > limit) {
         return Err(too_large().into());
     }
     let mut bytes = Vec::new();
@@ -109,7 +114,7 @@ pub async fn read_body(request: &Request) -> Outcome<Vec<u8>> {
     let mut stream = ByteStream::from(stream);
     while let Some(chunk) = stream.next().await {
         bytes.extend_from_slice(&chunk.tried("request body")?);
-        if bytes.len() > MAX_BODY {
+        if bytes.len() > limit {
             return Err(too_large().into());
         }
     }

@@ -6,6 +6,7 @@ mod ports;
 mod respond;
 
 use multiclaw_core::config::{Hosts, Surface};
+use multiclaw_core::csrf::Sender;
 use multiclaw_core::error::{Code, Problem};
 use multiclaw_core::route::{AppRoute, EntryRoute};
 use worker::{Context, Env, Request, Response, event};
@@ -24,7 +25,7 @@ fn start() {
 }
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     if request.path() == "/healthz" && !is_agent_host(&request, &env) {
         return respond::health();
     }
@@ -34,7 +35,7 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
     };
     let host = header(&request, "host").unwrap_or_default();
     match hosts.surface(&host) {
-        Some(Surface::App) => app(request, &env, &hosts).await,
+        Some(Surface::App) => app(request, &env, &hosts, &context).await,
         Some(Surface::Agent(asset)) => {
             let shell = Shell::Agent;
             match EntryRoute::find(&request.inner().method(), &request.path()) {
@@ -58,7 +59,12 @@ fn is_agent_host(request: &Request, env: &Env) -> bool {
     settings::hosts(env).is_ok_and(|hosts| matches!(hosts.surface(&host), Some(Surface::Agent(_))))
 }
 
-async fn app(request: Request, env: &Env, hosts: &Hosts) -> worker::Result<Response> {
+async fn app(
+    request: Request,
+    env: &Env,
+    hosts: &Hosts,
+    context: &Context,
+) -> worker::Result<Response> {
     let origin = header(&request, "origin");
     let allowed = origin
         .as_deref()
@@ -75,10 +81,25 @@ async fn app(request: Request, env: &Env, hosts: &Hosts) -> worker::Result<Respo
         let detail = "Pages of this origin may not call the API. See APP_ORIGINS.";
         return respond::failure(&Problem::new(Code::OriginNotAllowed, detail).into(), &shell);
     }
-    match AppRoute::find(&method, &request.path()) {
-        Ok(route) => respond::finish(dispatch(route, request, env, hosts).await, &shell),
-        Err(error) => respond::route_error(error, &shell),
+    let route = match AppRoute::find(&method, &request.path()) {
+        Ok(route) => route,
+        Err(error) => return respond::route_error(error, &shell),
+    };
+    let host = header(&request, "host").unwrap_or_default();
+    let site = header(&request, "sec-fetch-site");
+    let sender = Sender {
+        method: &method,
+        host: &host,
+        origin: allowed,
+        site: site.as_deref(),
+    };
+    // Neither is a page's to call: links lead to the console, and notices have a secret.
+    let open = matches!(route, AppRoute::Console | AppRoute::SolanaHook);
+    if !open && !sender.may_call() {
+        let detail = "What changes something needs an `Origin` of APP_ORIGINS, and no other page may call the API.";
+        return respond::failure(&Problem::new(Code::OriginNotAllowed, detail).into(), &shell);
     }
+    respond::finish(dispatch(route, request, env, hosts, context).await, &shell)
 }
 
 async fn dispatch(
@@ -86,12 +107,17 @@ async fn dispatch(
     request: Request,
     env: &Env,
     hosts: &Hosts,
+    context: &Context,
 ) -> Outcome<Response> {
     match route {
         AppRoute::Challenge => handlers::auth::challenge(request, env, hosts).await,
         AppRoute::Verify => handlers::auth::verify(request, env).await,
         AppRoute::Session => handlers::auth::session(&request, env).await,
         AppRoute::Logout => handlers::auth::logout(&request, env).await,
+        AppRoute::ListSessions => handlers::auth::sessions(&request, env).await,
+        AppRoute::EndSession(id) => handlers::auth::end_session(id, &request, env).await,
+        AppRoute::EndAllSessions => handlers::auth::end_all_sessions(&request, env).await,
+        AppRoute::SolanaHook => handlers::hooks::solana(&request, env, context).await,
         AppRoute::Agent(asset, route) => handlers::agent::handle(asset, route, request, env).await,
         AppRoute::Console => ports::assets::fetch(request, env).await,
     }

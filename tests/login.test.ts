@@ -324,3 +324,15 @@ test("too many tries from one address are slowed down, and others are not", asyn
   assert.match(limited.headers["retry-after"] ?? "", /^[1-9][0-9]*$/);
   await challenge(stack.client(), alice, wallets.owner);
 });
+
+test("too many tries at one domain from many addresses are slowed down, and other domains are not", async () => {
+  const asset = await minted("besieged.molt");
+  const ask = () => stack.client().post("/v1/auth/challenge", { asset, wallet: wallets.owner });
+  const limited = await until("an answer 429", async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, ask));
+    return answers.find(({ status }) => status === 429);
+  });
+  assertProblem(limited, 429, "rate_limited");
+  assert.match(limited.headers["retry-after"] ?? "", /^[1-9][0-9]*$/);
+  await challenge(stack.client(), alice, wallets.owner);
+});

@@ -67,7 +67,7 @@ test("c17 a ticket in the URL's fragment becomes a cookie of the agent's host", 
   ]);
   assert.ok(age > 0 && age <= 7 * 86_400);
   const claims = claimsOf(client, AGENT_COOKIE);
-  assert.deepEqual([claims.aud, claims.sub, claims.wal], ["agent", owned.asset, wallet]);
+  assert.deepEqual([claims.aud, claims.sub, claims.wallet], ["agent", owned.asset, wallet]);
   assert.equal((await client.get("/")).text, "<h1>agent</h1>");
 });
 

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { decodeProtectedHeader, jwtVerify } from "jose";
 import { devAssetAddress, devWalletAddress } from "../dev/solana/accounts.ts";
+import type { Client } from "./support/client.ts";
 import { login } from "./support/login.ts";
 import { assertProblem } from "./support/problem.ts";
 import { testStack } from "./support/stack.ts";
@@ -42,11 +43,13 @@ test("c05 the session is a JWT with HS256, of seven days, whose subject is the a
   const before = nowSeconds();
   await login(client, "owner", alice);
   const token = client.cookies.get(SESSION_COOKIE) ?? "";
-  assert.deepEqual(decodeProtectedHeader(token), { alg: "HS256", typ: "JWT" });
+  const { kid, ...header } = decodeProtectedHeader(token);
+  assert.deepEqual(header, { alg: "HS256", typ: "JWT" });
+  assert.match(String(kid), /^[0-9a-f]{8}$/);
   const { payload } = await jwtVerify<Claims>(token, new TextEncoder().encode(key), { algorithms: ["HS256"] });
-  const { iat = 0, exp = 0, sid, ...claims } = payload;
-  assert.deepEqual(claims, { sub: alice, aud: "app", wal: wallet });
-  assert.match(String(sid), /^[0-9a-f]{32}$/);
+  const { iat = 0, exp = 0, jti, ...claims } = payload;
+  assert.deepEqual(claims, { iss: "multiclaw-edge", sub: alice, aud: "app", wallet, epoch: 0 });
+  assert.match(String(jti), /^[0-9a-f]{32}$/);
   assert.ok(iat >= before - 1 && iat <= nowSeconds() + 1, `iat ${iat}`);
   assert.ok(Math.abs(exp - iat - WEEK_SECONDS) <= 1, `lives ${exp - iat} s`);
 });
@@ -94,7 +97,8 @@ test("c05 tokens that are not ours, have ended, or were changed open nothing", a
   const none = base64url({ alg: "none", typ: "JWT" });
   const { exp: _exp, ...endless } = claims;
   const { iat: _iat, ...undated } = claims;
-  const { sid: _sid, ...nameless } = claims;
+  const { jti: _jti, ...nameless } = claims;
+  const { wallet: _wallet, ...nobodys } = claims;
   const tokens: [string, string][] = [
     ["expired", await sign({ ...claims, iat: now - 3600, exp: now - 1 }, key)],
     ["another key", await sign(claims, randomBytes(48).toString("base64url"))],
@@ -109,8 +113,12 @@ test("c05 tokens that are not ours, have ended, or were changed open nothing", a
     ["without a beginning", await sign(undated, key)],
     ["issued in the future", await sign({ ...claims, iat: now + 3600 }, key)],
     ["without a session", await sign(nameless, key)],
-    ["a session that never was", await sign({ ...claims, sid: sessionId() }, key)],
-    ["a malformed session", await sign({ ...claims, sid: "../x" }, key)],
+    ["without a wallet", await sign(nobodys, key)],
+    ["a session that never was", await sign({ ...claims, jti: sessionId() }, key)],
+    ["a malformed session", await sign({ ...claims, jti: "../x" }, key)],
+    ["another issuer", await sign({ ...claims, iss: "molt" }, key)],
+    ["an epoch that is over, or not yet there", await sign({ ...claims, epoch: 1 }, key)],
+    ["a malformed epoch", await sign({ ...claims, epoch: -1 }, key)],
     ["an unknown audience", await sign({ ...claims, aud: "admin" }, key)],
     ["several audiences", await sign({ ...claims, aud: ["app", "agent"] }, key)],
     ["no token at all", "x"],
@@ -140,7 +148,7 @@ test("c06 a session's identity is good for its own agent and wallet alone", asyn
   const claims = await freshClaims();
   const elsewhere = await ask(`${SESSION_COOKIE}=${await sign({ ...claims, sub: bob }, key)}`);
   assertProblem(elsewhere, 401, "unauthenticated");
-  const other = { ...claims, wal: await devWalletAddress("buyer") };
+  const other = { ...claims, wallet: await devWalletAddress("buyer") };
   assertProblem(await ask(`${SESSION_COOKIE}=${await sign(other, key)}`), 403, "forbidden");
 });
 
@@ -194,5 +202,88 @@ test("logout without a session takes the cookie away as well", async () => {
 
 test("two logins are two sessions", async () => {
   const [first, second] = [await freshClaims(), await freshClaims()];
-  assert.notEqual(first.sid, second.sid);
+  assert.notEqual(first.jti, second.jti);
+});
+
+test("c05 an owner sees their sessions, and ends one of them or all", async () => {
+  const asset = await devAssetAddress("many-sessions.molt");
+  stack.rpc.control.mint({ asset, name: "many-sessions.molt", owner: wallet });
+  const [here, there, third] = [stack.client(), stack.client(), stack.client()];
+  for (const client of [here, there, third]) await login(client, "owner", asset);
+  const idOf = (client: Client): string => String(claimsOf(client).jti);
+  const { sessions } = (await here.get("/v1/auth/sessions")).json();
+  assert.deepEqual(
+    sessions.map(({ id, current }: { id: string; current: boolean }) => [id, current]).sort(),
+    [[idOf(here), true], ...[there, third].map((client) => [idOf(client), false])].sort(),
+  );
+  for (const { createdAt, expiresAt, wallet: by, ...more } of sessions) {
+    assert.equal(by, wallet);
+    assert.equal(Date.parse(expiresAt) - Date.parse(createdAt), WEEK_SECONDS * 1000);
+    assert.deepEqual(Object.keys(more).sort(), ["current", "id"]);
+  }
+
+  assert.equal((await here.delete(`/v1/auth/sessions/${idOf(there)}`)).status, 204);
+  assertProblem(await there.get("/v1/auth/session"), 401, "unauthenticated");
+  assertProblem(await here.delete(`/v1/auth/sessions/${idOf(there)}`), 404, "not_found");
+  assertProblem(await here.delete("/v1/auth/sessions/x"), 400, "invalid_field", "id");
+  assert.equal((await here.get("/v1/auth/session")).status, 200);
+
+  const all = await here.delete("/v1/auth/sessions");
+  assert.equal(all.status, 204);
+  assert.match(all.setCookies[0] ?? "", /Max-Age=0/);
+  assert.equal(here.cookies.size, 0);
+  assertProblem(await third.get("/v1/auth/session"), 401, "unauthenticated");
+  for (const [method, path] of [
+    ["GET", "/v1/auth/sessions"],
+    ["DELETE", "/v1/auth/sessions"],
+    ["DELETE", `/v1/auth/sessions/${idOf(third)}`],
+  ] as const) {
+    assertProblem(await third.request(method, path), 401, "unauthenticated");
+  }
+});
+
+test("c06 nobody ends another domain's session", async () => {
+  const [mine, theirs] = [stack.client(), stack.client()];
+  await login(mine, "owner", alice);
+  await login(theirs, "buyer", bob);
+  assertProblem(await mine.delete(`/v1/auth/sessions/${claimsOf(theirs).jti}`), 404, "not_found");
+  assert.equal((await theirs.get("/v1/auth/session")).status, 200);
+});
+
+test("c06 what changes something needs an allowed origin, whatever the cookie says", async () => {
+  const client = stack.client();
+  await login(client, "owner", alice);
+  const site = (value: string) => ({ "sec-fetch-site": value });
+  const agent = `/v1/agents/${alice}`;
+  const CHANGES = [
+    ["POST", "/v1/auth/logout"],
+    ["DELETE", "/v1/auth/sessions"],
+    ["POST", `${agent}/start`],
+    ["POST", `${agent}/snapshots`],
+    ["PUT", `${agent}/secrets/openai`],
+    ["DELETE", `${agent}/secrets/openai`],
+  ] as const;
+  const REFUSED: Record<string, string>[] = [
+    { origin: "" },
+    { origin: "null" },
+    { origin: `${stack.appOrigin}.evil.example` },
+    { origin: "http://localhost:1" },
+    { origin: "http://agent.localhost" },
+    site("none"),
+  ];
+  for (const [method, path] of CHANGES) {
+    for (const headers of REFUSED) {
+      const answer = await client.request(method, path, { headers });
+      assert.equal(answer.status, 403, `${method} ${path} ${JSON.stringify(headers)}`);
+      assertProblem(answer, 403, "origin_not_allowed");
+    }
+  }
+  for (const headers of [site("same-site"), site("cross-site")]) {
+    assertProblem(await client.get(agent, headers), 403, "origin_not_allowed");
+  }
+  for (const headers of [{}, site("same-origin"), site("none")]) {
+    assert.equal((await client.get(agent, headers)).status, 200);
+  }
+  const logout = await client.request("POST", "/v1/auth/logout", { headers: site("same-origin") });
+  assert.equal(logout.status, 204);
 });

@@ -157,17 +157,14 @@ impl Chain {
     /// # Errors
     /// When `SOLANA_RPC_URLS`, `SOLANA_CLUSTER` or `MOLT_COLLECTION` is missing or malformed.
     pub fn from_vars(vars: Vars<'_>) -> Result<Self, Failure> {
-        const URLS: &str = "http(s) URLs separated by commas";
+        const URLS: &str = "https URLs separated by commas (http for this machine alone)";
         const CLUSTER: &str = "mainnet, testnet, devnet or localnet";
         const COLLECTION: &str = "the base58 address of the collection";
         let rpc_urls: Vec<String> = required(vars, "SOLANA_RPC_URLS", URLS)?
             .split(',')
             .map(|url| url.trim().to_owned())
             .collect();
-        if !rpc_urls
-            .iter()
-            .all(|url| url.starts_with("https://") || url.starts_with("http://"))
-        {
+        if !rpc_urls.iter().all(|url| is_safe_url(url)) {
             return Err(malformed("SOLANA_RPC_URLS", URLS));
         }
         let cluster = ChainId::parse(&required(vars, "SOLANA_CLUSTER", CLUSTER)?)
@@ -179,6 +176,20 @@ impl Chain {
             cluster,
             collection,
         })
+    }
+}
+
+/// `https`, or plain `http` that does not leave the machine: what says who owns a domain must not come over the open net.
+fn is_safe_url(url: &str) -> bool {
+    let local = |rest: &str| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+    };
+    match url.split_once("://") {
+        Some(("https", rest)) => !rest.is_empty(),
+        Some(("http", rest)) => local(rest),
+        _ => false,
     }
 }
 
@@ -293,6 +304,31 @@ mod tests {
             "app.example",
         ] {
             assert!(WebOrigin::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn c04_an_endpoint_over_the_open_net_is_https() {
+        for good in [
+            "https://rpc.example/?k=v",
+            "http://127.0.0.1:8899/a",
+            "http://localhost",
+            "http://[::1]:1/",
+        ] {
+            assert!(is_safe_url(good), "{good}");
+        }
+        for bad in [
+            "http://rpc.example",
+            "http://127.0.0.1.evil.example",
+            "http://127.0.0.1@evil.example",
+            "http://evil.example/127.0.0.1",
+            "http://evil.example#127.0.0.1:1",
+            "ws://localhost",
+            "rpc.example",
+            "https://",
+            "",
+        ] {
+            assert!(!is_safe_url(bad), "{bad}");
         }
     }
 

@@ -2,8 +2,10 @@
 //! comes in as arguments, so that every rule here runs natively, under test and under fuzzing, as it runs in the Worker.
 
 pub mod asset;
+pub mod audit;
 pub mod challenge;
 pub mod config;
+pub mod csrf;
 pub mod encoding;
 pub mod error;
 pub mod ids;
@@ -27,3 +29,4 @@ pub mod snapshot;
 pub mod tenancy;
 pub mod ticket;
 pub mod time;
+pub mod webhook;

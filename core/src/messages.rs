@@ -25,6 +25,9 @@ pub struct Caller {
     pub asset: Asset,
     pub session: SessionId,
     pub wallet: Wallet,
+    /// As in [`crate::session::Session`].
+    #[serde(default)]
+    pub epoch: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,6 +42,8 @@ pub struct Envelope {
 pub enum Call {
     /// Burns the nonce and creates a session, in one transaction. The caller proved key and ownership.
     Login(Login),
+    /// The asset may have moved: read its owner again. Nothing else is believed of whoever says so.
+    Recheck,
     /// Trades a ticket for the session that it was made for.
     Redeem { ticket: String },
     /// Everything that needs a living session.
@@ -61,6 +66,9 @@ pub struct Login {
 pub enum OwnerCall {
     Session,
     Logout,
+    ListSessions,
+    EndSession { id: SessionId },
+    EndAllSessions,
     Status,
     Start,
     Stop,
@@ -82,6 +90,26 @@ pub struct NewSession {
     pub wallet: Wallet,
     pub domain: String,
     pub expires_at: Timestamp,
+    #[serde(default)]
+    pub epoch: Option<u32>,
+}
+
+/// One of `GET /v1/auth/sessions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionEntry {
+    pub id: SessionId,
+    pub wallet: Wallet,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SessionList {
+    /// Newest first.
+    pub sessions: Vec<SessionEntry>,
 }
 
 /// `GET /v1/auth/session` and the answer to a login.
@@ -143,9 +171,13 @@ mod tests {
             asset: Asset::from_bytes([1; 32]),
             session: SessionId::from_random([2; 16]),
             wallet: Wallet::from_bytes([3; 32]),
+            epoch: Some(4),
         };
         let calls = [
             OwnerCall::Status,
+            OwnerCall::EndSession {
+                id: SessionId::from_random([5; 16]),
+            },
             OwnerCall::RestoreSnapshot {
                 id: SnapshotId::from_random([4; 16]),
             },

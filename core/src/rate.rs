@@ -2,6 +2,14 @@
 
 use core::net::IpAddr;
 
+use crate::ids::Asset;
+
+/// The key of an asset: whoever asks, and from wherever.
+#[must_use]
+pub fn asset_key(asset: Asset) -> String {
+    format!("asset:{asset}")
+}
+
 /// The key of a client's address: an IPv4 address, or the /64 network that an IPv6 subscriber has whole (RFC 6177).
 ///
 /// Text that is no address is a key of its own kind, shared by all such clients.

@@ -1,7 +1,7 @@
 //! Which request is which: method and path to one enum, for the app origin and for an agent's origin.
 
 use crate::error::{Code, Problem};
-use crate::ids::{Asset, SnapshotId};
+use crate::ids::{Asset, SessionId, SnapshotId};
 use crate::secrets::{CATALOGUE, SecretName};
 
 /// A route of the app origin.
@@ -11,6 +11,11 @@ pub enum AppRoute {
     Verify,
     Session,
     Logout,
+    ListSessions,
+    EndSession(SessionId),
+    EndAllSessions,
+    /// A notice of the RPC provider that assets moved.
+    SolanaHook,
     Agent(Asset, AgentRoute),
     /// A file of the console.
     Console,
@@ -89,6 +94,17 @@ impl AppRoute {
             ["v1", "auth", "verify"] => only(method, "POST", Self::Verify),
             ["v1", "auth", "session"] => only(method, "GET", Self::Session),
             ["v1", "auth", "logout"] => only(method, "POST", Self::Logout),
+            ["v1", "auth", "sessions"] => match method {
+                "GET" => Ok(Self::ListSessions),
+                "DELETE" => Ok(Self::EndAllSessions),
+                _ => Err(RouteError::Method("GET, DELETE")),
+            },
+            ["v1", "auth", "sessions", id] => {
+                let id = SessionId::parse(id)
+                    .map_err(|error| RouteError::Problem(Problem::field("id", error.expected())))?;
+                only(method, "DELETE", Self::EndSession(id))
+            }
+            ["hooks", "solana"] => only(method, "POST", Self::SolanaHook),
             ["v1", "agents", asset, rest @ ..] => {
                 let asset = Asset::parse(asset).map_err(|error| {
                     RouteError::Problem(Problem::field("asset", error.expected()))
@@ -171,6 +187,7 @@ mod tests {
     fn every_route_of_the_interface_is_found() {
         let base = format!("/v1/agents/{}", asset());
         let id = SnapshotId::from_random([1; 16]);
+        let session = SessionId::from_random([2; 16]);
         let cases = [
             ("POST", "/v1/auth/challenge".to_owned(), AppRoute::Challenge),
             ("POST", "/v1/auth/verify".to_owned(), AppRoute::Verify),
@@ -236,6 +253,22 @@ mod tests {
                 format!("{base}/secrets/openai"),
                 AppRoute::Agent(asset(), AgentRoute::DeleteSecret(SecretName::OpenAi)),
             ),
+            (
+                "GET",
+                "/v1/auth/sessions".to_owned(),
+                AppRoute::ListSessions,
+            ),
+            (
+                "DELETE",
+                "/v1/auth/sessions".to_owned(),
+                AppRoute::EndAllSessions,
+            ),
+            (
+                "DELETE",
+                format!("/v1/auth/sessions/{session}"),
+                AppRoute::EndSession(session),
+            ),
+            ("POST", "/hooks/solana".to_owned(), AppRoute::SolanaHook),
             ("GET", "/".to_owned(), AppRoute::Console),
             ("HEAD", "/main.js".to_owned(), AppRoute::Console),
         ];

@@ -4,10 +4,13 @@
 //! session still lives is the Durable Object's to say.
 
 use chrono::{DateTime, Duration, Utc};
+use hkdf::Hkdf;
 use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, Claims, Header, TimeOptions, UntrustedToken};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
+use crate::encoding::hex;
 use crate::ids::{Asset, SessionId, Wallet};
 use crate::secret::Secret;
 use crate::time::{Seconds, Timestamp};
@@ -45,21 +48,37 @@ impl Audience {
     }
 }
 
+/// `iss` of every token. Those made before there was one have none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Issuer {
+    #[default]
+    #[serde(rename = "multiclaw-edge")]
+    Us,
+}
+
+/// Bytes of a key's name: enough to tell two keys apart.
+const KEY_NAME_LENGTH: usize = 4;
+
 /// What a token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
+    #[serde(rename = "iss", default)]
+    pub issuer: Issuer,
     /// `sub`: the agent that the session opens.
     #[serde(rename = "sub")]
     pub asset: Asset,
     /// `aud`.
     #[serde(rename = "aud")]
     pub audience: Audience,
-    /// `sid`: the row in the domain's object.
-    #[serde(rename = "sid")]
+    /// `jti`: the row in the domain's object.
+    #[serde(rename = "jti", alias = "sid")]
     pub id: SessionId,
-    /// `wal`: the wallet that signed in.
-    #[serde(rename = "wal")]
+    /// The wallet that signed in.
+    #[serde(alias = "wal")]
     pub wallet: Wallet,
+    /// The tenant's number in the domain's line of owners; of older tokens it is not known.
+    #[serde(default)]
+    pub epoch: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -74,16 +93,32 @@ pub enum SessionError {
 
 /// The signing key and, during a rotation, the one before, which only verifies.
 pub struct SessionKeys {
-    current: Hs256Key,
-    previous: Option<Hs256Key>,
+    current: NamedKey,
+    previous: Option<NamedKey>,
 }
 
-/// At least the hash's length (RFC 7518 section 3.2).
-fn key(secret: &Secret) -> Result<Hs256Key, SessionError> {
-    let bytes = secret.expose().as_bytes();
-    (bytes.len() >= MIN_KEY_LENGTH)
-        .then(|| Hs256Key::new(bytes))
-        .ok_or(SessionError::Key)
+/// A key with its `kid`, which follows from the key and tells nothing of it.
+struct NamedKey {
+    name: String,
+    key: Hs256Key,
+}
+
+impl NamedKey {
+    /// At least the hash's length (RFC 7518 section 3.2).
+    fn new(secret: &Secret) -> Result<Self, SessionError> {
+        let bytes = secret.expose().as_bytes();
+        if bytes.len() < MIN_KEY_LENGTH {
+            return Err(SessionError::Key);
+        }
+        let mut name = [0; KEY_NAME_LENGTH];
+        Hkdf::<Sha256>::new(None, bytes)
+            .expand(b"molt session key name", &mut name)
+            .map_err(|_| SessionError::Key)?;
+        Ok(Self {
+            name: hex(&name),
+            key: Hs256Key::new(bytes),
+        })
+    }
 }
 
 fn clock(now: Timestamp) -> Result<DateTime<Utc>, SessionError> {
@@ -95,8 +130,8 @@ impl SessionKeys {
     /// [`SessionError::Key`] when a key has fewer than 32 bytes.
     pub fn new(current: &Secret, previous: Option<&Secret>) -> Result<Self, SessionError> {
         Ok(Self {
-            current: key(current)?,
-            previous: previous.map(key).transpose()?,
+            current: NamedKey::new(current)?,
+            previous: previous.map(NamedKey::new).transpose()?,
         })
     }
 
@@ -114,9 +149,11 @@ impl SessionKeys {
         claims.issued_at = Some(clock(now)?);
         // The object's clock may be ahead of this one: a token that outlives what `verify` takes would be no token.
         claims.expiration = Some(clock(expires_at.min(now.saturating_add(LIFETIME)))?);
-        let header = Header::empty().with_token_type("JWT");
+        let header = Header::empty()
+            .with_token_type("JWT")
+            .with_key_id(&self.current.name);
         Hs256
-            .token(&header, &claims, &self.current)
+            .token(&header, &claims, &self.current.key)
             .map_err(|_| SessionError::Invalid)
     }
 
@@ -134,12 +171,18 @@ impl SessionKeys {
             return Err(SessionError::Invalid);
         }
         let untrusted = UntrustedToken::new(token).map_err(|_| SessionError::Invalid)?;
-        let keys = core::iter::once(&self.current).chain(&self.previous);
+        let named = untrusted.header().key_id.as_deref();
+        // A token of before keys had names fits any of them by its signature alone.
+        let mut keys = core::iter::once(&self.current)
+            .chain(&self.previous)
+            .filter(|key| named.is_none_or(|name| name == key.name));
         let claims = keys
-            .filter_map(|key| Hs256.validator::<Session>(key).validate(&untrusted).ok())
+            .find_map(|NamedKey { key, .. }| {
+                Hs256.validator::<Session>(key).validate(&untrusted).ok()
+            })
             .map(|token| token.claims().clone())
-            .next()
             .ok_or(SessionError::Invalid)?;
+        let session = claims.custom;
         let moment = clock(now)?;
         let options = TimeOptions::new(Duration::zero(), move || moment);
         let (Some(issued), Some(expires)) = (claims.issued_at, claims.expiration) else {
@@ -148,17 +191,14 @@ impl SessionKeys {
         let lifetime = expires.signed_duration_since(issued);
         if issued > moment
             || lifetime > Duration::seconds(i64::from(LIFETIME.get()))
-            || claims.custom.audience != audience
+            || session.audience != audience
         {
             return Err(SessionError::Invalid);
         }
         claims
             .validate_expiration(&options)
             .map_err(|_| SessionError::Expired)?;
-        Ok((
-            claims.custom,
-            Timestamp::from_millis(expires.timestamp_millis()),
-        ))
+        Ok((session, Timestamp::from_millis(expires.timestamp_millis())))
     }
 }
 
@@ -226,10 +266,12 @@ mod tests {
 
     fn session(audience: Audience) -> Session {
         Session {
+            issuer: Issuer::Us,
             asset: Asset::from_bytes([1; 32]),
             audience,
             id: SessionId::from_random([2; 16]),
             wallet: Wallet::from_bytes([3; 32]),
+            epoch: Some(4),
         }
     }
 
@@ -268,6 +310,27 @@ mod tests {
             keys(B, None).verify(Audience::App, &token, NOW),
             Err(SessionError::Invalid)
         );
+    }
+
+    #[test]
+    fn c05_a_token_names_its_key_and_its_issuer() {
+        let made = |name: &str, key: &Hs256Key| {
+            let mut claims = Claims::new(session(Audience::App));
+            claims.issued_at = Some(clock(NOW).unwrap());
+            claims.expiration = Some(clock(after(60)).unwrap());
+            let header = Header::empty().with_key_id(name);
+            Hs256.token(&header, &claims, key).unwrap()
+        };
+        let both = keys(A, Some(B));
+        let [current, previous] = [&both.current, both.previous.as_ref().unwrap()];
+        assert_ne!(current.name, previous.name);
+        let verify = |token: &str| both.verify(Audience::App, token, NOW).is_ok();
+        assert!(verify(&made(&current.name, &current.key)));
+        assert!(verify(&made(&previous.name, &previous.key)));
+        assert!(!verify(&made("00000000", &current.key)));
+        assert!(!verify(&made(&current.name, &previous.key)));
+        let token: serde_json::Value = serde_json::to_value(session(Audience::App)).unwrap();
+        assert_eq!(token["iss"], "multiclaw-edge");
     }
 
     #[test]
@@ -324,7 +387,7 @@ mod tests {
         claims.issued_at = Some(clock(NOW).unwrap());
         claims.expiration = Some(clock(after(LIFETIME_SECONDS * 2)).unwrap());
         let header = Header::empty().with_token_type("JWT");
-        let endless = Hs256.token(&header, &claims, &keys(A, None).current);
+        let endless = Hs256.token(&header, &claims, &keys(A, None).current.key);
         assert_eq!(
             keys(A, None).verify(Audience::App, &endless.unwrap(), NOW),
             Err(SessionError::Invalid)

@@ -6,8 +6,8 @@ use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::{Asset, SessionId, SnapshotId};
 use multiclaw_core::lifecycle::{Life, Phase, State, Wish};
 use multiclaw_core::messages::{
-    Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SecretList, SessionView,
-    SnapshotList,
+    Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SecretList, SessionList,
+    SessionView, SnapshotList,
 };
 use multiclaw_core::secrets::{CATALOGUE, parse_value};
 use multiclaw_core::snapshot::Snapshot;
@@ -30,6 +30,7 @@ impl Agent {
     pub(crate) async fn call(&self, envelope: Envelope) -> Outcome<Response> {
         match envelope.call {
             Call::Login(login) => self.log_in(envelope.asset, login).await,
+            Call::Recheck => self.recheck().await.map(|()| empty()),
             Call::Redeem { ticket } => self.redeem(envelope.asset, &ticket).await,
             Call::Owner(caller, call) if caller.asset == envelope.asset => {
                 self.owner_call(caller, call).await
@@ -39,23 +40,17 @@ impl Agent {
     }
 
     async fn log_in(&self, asset: Asset, login: Login) -> Outcome<Response> {
-        match self.store.domain()? {
-            None => {
-                self.store.save_domain(asset, &login.owned, now())?;
-                self.store.save_life(&Life::new(now()))?;
-            }
-            // The Worker read another owner than the one known here. Two logins may race around a transfer: what is
-            // read here, later, decides.
-            Some(domain) if domain.owner != login.owned.owner => {
-                if self.read_owner(asset).await?.owner != login.owned.owner {
-                    return Err(Problem::not_yours().into());
-                }
-            }
-            // The Worker's reading is older than this moment: it makes nothing here fresher.
-            Some(_) => {}
+        let known = self.store.domain()?;
+        // The Worker read another owner than the one known here. Two logins may race around a transfer: what is read
+        // here, later, decides. An equal reading is older than this moment: it makes nothing here fresher.
+        if known.is_some_and(|known| known.owner != login.owned.owner)
+            && self.read_owner(asset).await?.owner != login.owned.owner
+        {
+            return Err(Problem::not_yours().into());
         }
         let id = SessionId::from_random(random()?);
-        let expires_at = self.store.log_in(&login, id, now())?.ok_or_else(|| {
+        let created = self.store.log_in(asset, &login, id, now())?;
+        let expires_at = created.ok_or_else(|| {
             Problem::new(
                 Code::ChallengeInvalid,
                 "This challenge was used before. Ask for a new one and sign it.",
@@ -68,6 +63,7 @@ impl Agent {
                 wallet: login.owned.owner,
                 domain: login.owned.name,
                 expires_at,
+                epoch: Some(self.life()?.tenure),
             },
         )
     }
@@ -87,6 +83,7 @@ impl Agent {
                     asset,
                     session: id,
                     wallet,
+                    epoch: None,
                 },
                 Care::Bounded,
             )
@@ -98,6 +95,7 @@ impl Agent {
                 wallet,
                 domain: domain.name,
                 expires_at: session.expires_at(),
+                epoch: Some(self.life()?.tenure),
             },
         )
     }
@@ -110,9 +108,22 @@ impl Agent {
         };
         match call {
             OwnerCall::Session => json(200, &session_view(&session, domain)),
-            OwnerCall::Logout => {
-                self.store.end_session(caller.session)?;
-                self.disconnect(|session| session != caller.session);
+            OwnerCall::Logout => self.end_session(caller, caller.session),
+            OwnerCall::ListSessions => {
+                let rows = self.store.sessions(caller.wallet, now())?;
+                let entries = rows.iter().map(|row| row.entry(caller.session));
+                json(
+                    200,
+                    &SessionList {
+                        sessions: entries.collect(),
+                    },
+                )
+            }
+            OwnerCall::EndSession { id } => self.end_session(caller, id),
+            OwnerCall::EndAllSessions => {
+                for session in self.store.sessions(caller.wallet, now())? {
+                    self.end_session(caller, session.id)?;
+                }
                 Ok(empty())
             }
             OwnerCall::Status => self.answer_status(200),
@@ -147,6 +158,14 @@ impl Agent {
             }
             OwnerCall::DeleteSecret { name } => json(200, &self.delete_secret(&tenant, name)?),
         }
+    }
+
+    fn end_session(&self, caller: Caller, id: SessionId) -> Outcome<Response> {
+        if !self.store.end_session(id, caller.wallet, now())? {
+            return Err(Problem::new(Code::NotFound, "There is no such session.").into());
+        }
+        self.disconnect(|session| session != id);
+        Ok(empty())
     }
 
     fn answer_status(&self, code: u16) -> Outcome<Response> {
@@ -269,6 +288,9 @@ const fn care_of(call: &OwnerCall) -> Care {
     match call {
         OwnerCall::Session
         | OwnerCall::Logout
+        | OwnerCall::ListSessions
+        | OwnerCall::EndSession { .. }
+        | OwnerCall::EndAllSessions
         | OwnerCall::Status
         | OwnerCall::Stop
         | OwnerCall::Events

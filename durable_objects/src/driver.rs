@@ -6,6 +6,7 @@
 use core::time::Duration;
 
 use futures_util::future::{Either, select};
+use multiclaw_core::audit::Entry;
 use multiclaw_core::ids::SnapshotId;
 use multiclaw_core::lifecycle::{
     Life, MAX_ATTEMPTS, Phase, State, Step, Trouble, TroubleCode, Wish,
@@ -86,7 +87,10 @@ impl Agent {
                 Step::Stop => self.guarded(&term, self.stop(&container, &term)).await?,
                 Step::Resume => self.go_on(&container, &term).await?,
                 Step::Discard => {
-                    container.destroy().await?;
+                    if container.running() {
+                        container.destroy().await?;
+                        self.store.audit(now(), &Entry::ContainerDestroyed)?;
+                    }
                     self.settle(&term, State::Asleep, None)?;
                 }
                 Step::RecordCrash => self.settle(

@@ -7,6 +7,7 @@ use multiclaw_core::ownership::OwnershipPolicy;
 use multiclaw_core::sealing::SealingKey;
 use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::SecretKind;
+use multiclaw_core::webhook::HookSecret;
 use worker::{Bucket, Env};
 
 use crate::port::Outcome;
@@ -36,6 +37,18 @@ pub fn hosts(env: &Env) -> Outcome<Hosts> {
 /// See [`Chain::from_vars`].
 pub fn chain(env: &Env) -> Outcome<Chain> {
     Chain::from_vars(&|name| var(env, name))
+}
+
+/// `SOLANA_WEBHOOK_SECRET`; without it no notice is taken.
+///
+/// # Errors
+/// When it is too short.
+pub fn hook_secret(env: &Env) -> Outcome<Option<HookSecret>> {
+    let secret = secret(env, "SOLANA_WEBHOOK_SECRET");
+    secret
+        .map(HookSecret::new)
+        .transpose()
+        .map_err(|error| Failure::misconfigured(format!("secret SOLANA_WEBHOOK_SECRET: {error}")))
 }
 
 pub(crate) fn ownership(env: &Env) -> Outcome<OwnershipPolicy> {

@@ -3,17 +3,18 @@
 //! Statements with no await between them are written as one, so each method that must be atomic is one plain function.
 //! One that fails does not undo those before it: where that matters, see `atomically`.
 
+mod access;
+
 use core::cell::Cell;
 use std::rc::Rc;
 
 use js_sys::Reflect;
 use multiclaw_core::error::Failure;
-use multiclaw_core::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
+use multiclaw_core::ids::{Asset, SessionId, SnapshotId, Wallet};
 use multiclaw_core::lifecycle::Life;
-use multiclaw_core::messages::Login;
+use multiclaw_core::messages::SessionEntry;
 use multiclaw_core::ownership::Owned;
 use multiclaw_core::secrets::SecretName;
-use multiclaw_core::session::LIFETIME;
 use multiclaw_core::snapshot::Snapshot;
 use multiclaw_core::time::Timestamp;
 use serde::Deserialize;
@@ -58,11 +59,24 @@ impl Domain {
 /// A living session.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct SessionRow {
+    pub id: SessionId,
     pub wallet: Wallet,
+    created_at: i64,
     expires_at: i64,
 }
 
 impl SessionRow {
+    /// As its owner sees it; `current` is the one that asks.
+    pub fn entry(&self, current: SessionId) -> SessionEntry {
+        SessionEntry {
+            id: self.id,
+            wallet: self.wallet,
+            created_at: Timestamp::from_millis(self.created_at),
+            expires_at: self.expires_at(),
+            current: self.id == current,
+        }
+    }
+
     pub const fn expires_at(&self) -> Timestamp {
         Timestamp::from_millis(self.expires_at)
     }
@@ -226,109 +240,6 @@ impl Store {
             "INSERT OR REPLACE INTO life (one, row) VALUES (1, ?)",
             vec![text.into()],
         )
-    }
-
-    /// Burns the nonce and creates the session; `None` when the nonce was used before. Nothing may await in here.
-    pub fn log_in(
-        &self,
-        login: &Login,
-        id: SessionId,
-        now: Timestamp,
-    ) -> Outcome<Option<Timestamp>> {
-        self.run(
-            "DELETE FROM nonces WHERE expires_at <= ?",
-            vec![millis(now)],
-        )?;
-        self.run(
-            "DELETE FROM sessions WHERE expires_at <= ?",
-            vec![millis(now)],
-        )?;
-        if self.nonce_was_used(&login.nonce)? {
-            return Ok(None);
-        }
-        let expires_at = now.saturating_add(LIFETIME);
-        self.run(
-            "INSERT INTO nonces (nonce, expires_at) VALUES (?, ?)",
-            vec![
-                login.nonce.to_string().into(),
-                millis(login.nonce_expires_at),
-            ],
-        )?;
-        self.run(
-            "INSERT INTO sessions (id, wallet, created_at, expires_at) VALUES (?, ?, ?, ?)",
-            vec![
-                id.to_string().into(),
-                login.owned.owner.to_string().into(),
-                millis(now),
-                millis(expires_at),
-            ],
-        )?;
-        Ok(Some(expires_at))
-    }
-
-    fn nonce_was_used(&self, nonce: &Nonce) -> Outcome<bool> {
-        let used: Option<Count> = self.row(
-            "SELECT COUNT(*) AS count FROM nonces WHERE nonce = ?",
-            vec![nonce.to_string().into()],
-        )?;
-        Ok(used.is_none_or(|row| row.count > 0))
-    }
-
-    pub fn session(&self, id: SessionId, now: Timestamp) -> Outcome<Option<SessionRow>> {
-        self.row(
-            "SELECT wallet, expires_at FROM sessions WHERE id = ? AND expires_at > ?",
-            vec![id.to_string().into(), millis(now)],
-        )
-    }
-
-    pub fn end_session(&self, id: SessionId) -> Outcome<()> {
-        self.run(
-            "DELETE FROM tickets WHERE session = ?",
-            vec![id.to_string().into()],
-        )?;
-        self.run(
-            "DELETE FROM sessions WHERE id = ?",
-            vec![id.to_string().into()],
-        )
-    }
-
-    /// Ends what everybody but `owner` had: sessions, tickets, secrets and the salt without which no copy of those opens.
-    /// Snapshots stay, out of reach under their tenant's prefix (C08).
-    pub fn evict_all_but(&self, owner: Option<Wallet>) -> Outcome<()> {
-        // No wallet is the empty text, so without an owner every row goes.
-        let owner = owner.map(|owner| owner.to_string()).unwrap_or_default();
-        let owner = || vec![owner.as_str().into()];
-        self.run("DELETE FROM tickets", vec![])?;
-        self.run("DELETE FROM sessions WHERE wallet <> ?", owner())?;
-        self.run("DELETE FROM secrets WHERE owner <> ?", owner())?;
-        self.run("DELETE FROM tenants WHERE owner <> ?", owner())
-    }
-
-    /// Keeps a ticket by its hash.
-    pub fn add_ticket(
-        &self,
-        hash: &str,
-        session: SessionId,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Outcome<()> {
-        self.run(
-            "DELETE FROM tickets WHERE expires_at <= ?",
-            vec![millis(now)],
-        )?;
-        self.run(
-            "INSERT INTO tickets (hash, session, expires_at) VALUES (?, ?, ?)",
-            vec![hash.into(), session.to_string().into(), millis(expires_at)],
-        )
-    }
-
-    /// The session a ticket is for; the ticket is spent.
-    pub fn spend_ticket(&self, hash: &str, now: Timestamp) -> Outcome<Option<SessionId>> {
-        let session: Option<Text> = self.row(
-            "DELETE FROM tickets WHERE hash = ? AND expires_at > ? RETURNING session AS text",
-            vec![hash.into(), millis(now)],
-        )?;
-        Ok(session.and_then(|row| SessionId::parse(&row.text).ok()))
     }
 
     pub fn salt(&self, owner: Wallet) -> Outcome<Option<String>> {

@@ -1,19 +1,29 @@
 //! Whether a caller is still the owner: the session's row, and the chain's word within the freshness bound (C07).
 
 use core::cell::Cell;
+use core::time::Duration;
 
 use futures_util::lock::Mutex;
 use multiclaw_core::error::{Code, Failure, Problem};
-use multiclaw_core::ids::{Asset, Wallet};
+use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::Caller;
 use multiclaw_core::ownership::{Freshness, Owned, OwnershipError, freshness, is_behind};
 use multiclaw_core::time::Timestamp;
+use worker::Delay;
 
 use crate::Agent;
 use crate::port::{Outcome, log, now};
 use crate::settings;
 use crate::solana;
 use crate::store::{Domain, SessionRow};
+
+/// Before each reading that a notice of a move leads to.
+const RECHECK_PAUSES: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(300),
+    Duration::from_millis(1000),
+    Duration::from_millis(3000),
+];
 
 /// How fresh the owner must be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +51,12 @@ impl Agent {
         let domain = self.store.domain()?.ok_or_else(Problem::sign_in)?;
         if domain.asset != caller.asset || session.wallet != caller.wallet {
             return Err(Problem::not_yours().into());
+        }
+        if caller
+            .epoch
+            .is_some_and(|epoch| self.life().is_ok_and(|life| life.tenure != epoch))
+        {
+            return Err(Problem::sign_in().into());
         }
         let domain = self.owner(domain, care).await?;
         if domain.owner != caller.wallet {
@@ -112,8 +128,8 @@ impl Agent {
             Ok(owned) => owned,
             Err(reason) => {
                 // What is burned never comes back; any other reason may be a node's that lags.
-                if reason == OwnershipError::Burned {
-                    self.evict(None).await?;
+                if let (OwnershipError::Burned, Some(known)) = (reason, &before) {
+                    self.take_over(known, None, asked_at).await?;
                 }
                 return Err(Failure {
                     problem: Problem::not_yours(),
@@ -121,27 +137,48 @@ impl Agent {
                 });
             }
         };
-        let moved = before
-            .as_ref()
-            .is_some_and(|known| known.owner != owned.owner);
-        if let Some(known) = before.filter(|known| known.slot > owned.slot && !moved) {
-            // A node may be some slots behind the last one; the floor does not sink with it.
-            owned.slot = known.slot;
-        }
-        self.store.save_domain(asset, &owned, asked_at)?;
-        if moved {
-            self.evict(Some(owned.owner)).await?;
+        match before {
+            Some(known) if known.owner != owned.owner => {
+                self.take_over(&known, Some(&owned), asked_at).await?;
+            }
+            known => {
+                // A node may be some slots behind the last one; the floor does not sink with it.
+                owned.slot = known.map_or(owned.slot, |known| owned.slot.max(known.slot));
+                self.store.save_domain(asset, &owned, asked_at)?;
+            }
         }
         self.store
             .domain()?
             .ok_or_else(|| Failure::internal("the domain row is missing"))
     }
 
-    /// Takes everything from everybody but `owner` (C08). The container is destroyed by the next step.
-    async fn evict(&self, owner: Option<Wallet>) -> Outcome<()> {
-        self.store.evict_all_but(owner)?;
-        self.store.save_life(&self.life()?.evicted(now()))?;
+    /// Takes everything from everybody but the owner that the chain names now (C08). The container is destroyed by the
+    /// next step.
+    async fn take_over(
+        &self,
+        domain: &Domain,
+        owned: Option<&Owned>,
+        asked_at: Timestamp,
+    ) -> Outcome<()> {
+        let life = self.life()?.evicted(now());
+        self.store.take_over(domain, owned, &life, asked_at)?;
         self.disconnect(|_| false);
         self.wake_at(now()).await
+    }
+
+    /// Reads the owner again as somebody says that it changed, some times over: the nodes that are asked may see it a
+    /// moment later than the one that told.
+    pub(crate) async fn recheck(&self) -> Outcome<()> {
+        for pause in RECHECK_PAUSES {
+            Delay::from(pause).await;
+            let Some(before) = self.store.domain()? else {
+                return Ok(());
+            };
+            let after = self.read_owner(before.asset).await;
+            if after.is_ok_and(|after| after.owner != before.owner) {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 }

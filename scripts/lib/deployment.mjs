@@ -13,6 +13,7 @@ export const BINDINGS = [
   { name: "SNAPSHOTS", section: "r2_buckets", key: "binding", asked: "bucket" },
   { name: "AGENT", section: "durable_objects.bindings", key: "name", asked: "durable_object" },
   { name: "LOGIN_LIMIT", section: "ratelimits", key: "name", asked: "rate_limiter" },
+  { name: "LOGIN_ASSET_LIMIT", section: "ratelimits", key: "name", asked: "rate_limiter" },
   { name: "ASSETS", section: "assets", key: "binding", asked: "assets" },
 ];
 
@@ -21,6 +22,7 @@ export const SECRETS = [
   { name: "JWT_SECRET", required: true, means: "signs sessions" },
   { name: "SEALING_KEY", required: true, means: "seals the owners' secrets" },
   { name: "JWT_SECRET_PREVIOUS", required: false, means: "verifies older sessions while JWT_SECRET is replaced" },
+  { name: "SOLANA_WEBHOOK_SECRET", required: false, means: "what the RPC provider sends with its notices" },
   { name: "ANTHROPIC_API_KEY", required: false, means: "the platform's key" },
   { name: "OPENAI_API_KEY", required: false, means: "the platform's key" },
   { name: "OPENROUTER_API_KEY", required: false, means: "the platform's key" },

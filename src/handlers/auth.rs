@@ -1,16 +1,16 @@
 //! Login: challenge, proof, ownership, session (C01-C05).
 
 use multiclaw_agent_object::port::{Outcome, Tried as _, now, random};
-use multiclaw_agent_object::reply::json;
+use multiclaw_agent_object::reply::{empty, json};
 use multiclaw_agent_object::{settings, solana};
 use multiclaw_core::challenge::{Challenge, ChallengeError};
 use multiclaw_core::config::Hosts;
 use multiclaw_core::encoding::from_base64;
 use multiclaw_core::error::{Code, Failure, Problem};
-use multiclaw_core::ids::{Asset, Nonce, Wallet};
+use multiclaw_core::ids::{Asset, Nonce, SessionId, Wallet};
 use multiclaw_core::messages::{Call, Login, NewSession, OwnerCall, SessionView};
 use multiclaw_core::proof::{Signature, verify as verify_proof};
-use multiclaw_core::session::{Audience, Session, clear_cookie, set_cookie};
+use multiclaw_core::session::{Audience, Issuer, Session, clear_cookie, set_cookie};
 use multiclaw_core::time::Seconds;
 use serde_json::json;
 use worker::{Env, Request, Response};
@@ -35,6 +35,7 @@ pub async fn challenge(request: Request, env: &Env, hosts: &Hosts) -> Outcome<Re
     let fields = Fields::read(&request).await?;
     let asset = parse(&fields, "asset", ADDRESS_LENGTH, Asset::parse)?;
     let wallet = parse(&fields, "wallet", ADDRESS_LENGTH, Wallet::parse)?;
+    limits::login_at(asset, env).await?;
     let origin = header(&request, "origin").and_then(|origin| hosts.app_origin(&origin).cloned());
     let origin = origin.as_ref().unwrap_or(hosts.primary());
     let nonce = Nonce::from_random(random()?);
@@ -75,6 +76,8 @@ pub async fn verify(request: Request, env: &Env) -> Outcome<Response> {
         .get(&nonce)
         .await?
         .ok_or_else(unknown_challenge)?;
+    // Not yet a try: who comes back in time may still use the challenge.
+    limits::login_at(challenge.asset(), env).await?;
     let session = log_in(env, &challenge, signed, &signature).await;
     // A try spends the challenge, whatever came of it.
     challenges.delete(&nonce).await;
@@ -82,10 +85,12 @@ pub async fn verify(request: Request, env: &Env) -> Outcome<Response> {
 
     let token = keys.issue(
         Session {
+            issuer: Issuer::Us,
             asset: challenge.asset(),
             audience: Audience::App,
             id: session.id,
             wallet: session.wallet,
+            epoch: session.epoch,
         },
         now(),
         session.expires_at,
@@ -165,17 +170,50 @@ pub async fn session(request: &Request, env: &Env) -> Outcome<Response> {
     objects::call(env, caller.asset, Call::Owner(caller, OwnerCall::Session)).await
 }
 
+/// `GET /v1/auth/sessions`
+pub async fn sessions(request: &Request, env: &Env) -> Outcome<Response> {
+    let caller = caller(request, env, Audience::App)?;
+    let call = Call::Owner(caller, OwnerCall::ListSessions);
+    objects::call(env, caller.asset, call).await
+}
+
+/// `DELETE /v1/auth/sessions/{id}`: one of the owner's, the caller's own too.
+pub async fn end_session(id: SessionId, request: &Request, env: &Env) -> Outcome<Response> {
+    let caller = caller(request, env, Audience::App)?;
+    let call = Call::Owner(caller, OwnerCall::EndSession { id });
+    let answer = objects::call(env, caller.asset, call).await?;
+    if answer.status_code() == 204 && id == caller.session {
+        return signed_out();
+    }
+    Ok(answer)
+}
+
+/// `DELETE /v1/auth/sessions`: all of the owner's.
+pub async fn end_all_sessions(request: &Request, env: &Env) -> Outcome<Response> {
+    let caller = caller(request, env, Audience::App)?;
+    let call = Call::Owner(caller, OwnerCall::EndAllSessions);
+    match objects::call(env, caller.asset, call).await? {
+        answer if answer.status_code() == 204 => signed_out(),
+        answer => Ok(answer),
+    }
+}
+
 /// `POST /v1/auth/logout`: also without a session, so that a browser can always get rid of its cookie.
 pub async fn logout(request: &Request, env: &Env) -> Outcome<Response> {
     if let Ok(caller) = caller(request, env, Audience::App) {
         let answer =
             objects::call(env, caller.asset, Call::Owner(caller, OwnerCall::Logout)).await?;
         // Dead already is as good; anything else must not look like a logout.
-        if !matches!(answer.status_code(), 204 | 401 | 403) {
+        if !matches!(answer.status_code(), 204 | 401 | 403 | 404) {
             return Ok(answer);
         }
     }
-    let response = multiclaw_agent_object::reply::empty();
+    signed_out()
+}
+
+/// 204 that takes the cookie back.
+fn signed_out() -> Outcome<Response> {
+    let response = empty();
     response
         .headers()
         .set("set-cookie", &clear_cookie(Audience::App))

@@ -9,7 +9,7 @@ use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::{Call, OwnerCall};
 use multiclaw_core::proxy::{is_foreign, is_navigation};
 use multiclaw_core::route::EntryRoute;
-use multiclaw_core::session::{Audience, Session, set_cookie};
+use multiclaw_core::session::{Audience, Issuer, Session, set_cookie};
 use multiclaw_core::ticket;
 use worker::{Env, Request, Response, ResponseBuilder};
 
@@ -77,10 +77,12 @@ async fn redeem(asset: Asset, request: &Request, env: &Env) -> Outcome<Response>
     let token = keys
         .issue(
             Session {
+                issuer: Issuer::Us,
                 asset,
                 audience: Audience::Agent,
                 id: session.id,
                 wallet: session.wallet,
+                epoch: session.epoch,
             },
             now(),
             session.expires_at,

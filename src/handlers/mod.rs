@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod auth;
 pub mod entry;
+pub mod hooks;
 
 use multiclaw_agent_object::port::{Outcome, now};
 use multiclaw_agent_object::settings;
@@ -34,5 +35,6 @@ fn caller(request: &Request, env: &Env, audience: Audience) -> Outcome<Caller> {
         asset: session.asset,
         session: session.id,
         wallet: session.wallet,
+        epoch: session.epoch,
     })
 }

@@ -52,10 +52,14 @@ export class Client {
     return this.request("DELETE", path);
   }
 
-  /** What this caller sends with each request. */
-  headers(): Headers {
+  /** What this caller sends with each request. A page's requests that change something name its origin. */
+  headers(method = "GET"): Headers {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-    return { "cf-connecting-ip": this.address, ...(cookie !== "" && { cookie }) };
+    return {
+      "cf-connecting-ip": this.address,
+      ...(cookie !== "" && { cookie }),
+      ...(["POST", "PUT", "PATCH", "DELETE"].includes(method) && { origin: this.origin }),
+    };
   }
 
   #call(method: string, path: string, { headers, body, json }: Options): Call {
@@ -65,7 +69,11 @@ export class Client {
       path,
       host: this.host,
       port: this.port,
-      headers: { ...this.headers(), ...(json !== undefined && { "content-type": "application/json" }), ...headers },
+      headers: {
+        ...this.headers(method),
+        ...(json !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
       ...(content !== undefined && { body: content }),
     };
   }

@@ -11,8 +11,8 @@ export const sessionId = (): string => randomBytes(16).toString("hex");
 export const nowSeconds = (): number => Math.floor(Date.now() / 1000);
 
 export interface Claims extends JWTPayload {
-  sid?: string;
-  wal?: string;
+  wallet?: string;
+  epoch?: number;
 }
 
 /** A token signed with this key. */

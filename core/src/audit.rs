@@ -1,0 +1,46 @@
+//! What is written down for good of a domain: who came in, who was put out, and what that took with it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Wallet;
+
+/// A row of the domain's audit table. Chain and wallets are public; nothing in here is secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Entry {
+    /// A wallet proved key and ownership.
+    Login { wallet: Wallet },
+    /// A session was ended by its owner, here or from another one.
+    SessionEnded { wallet: Wallet },
+    /// The chain names another owner, or none any more.
+    OwnerChanged { from: Wallet, to: Option<Wallet> },
+    /// With a change of owner: sessions of everybody else.
+    SessionsEnded { count: u32 },
+    /// With a change of owner: the sealed secrets, and the salt without which no copy of them opens.
+    SecretsShredded { count: u32 },
+    /// With a change of owner: out of reach until the asset comes back.
+    SnapshotsSealed { count: u32 },
+    /// What ran for the owner before is gone.
+    ContainerDestroyed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_back() {
+        let wallet = Wallet::from_bytes([1; 32]);
+        for entry in [
+            Entry::Login { wallet },
+            Entry::OwnerChanged {
+                from: wallet,
+                to: None,
+            },
+            Entry::ContainerDestroyed,
+        ] {
+            let text = serde_json::to_string(&entry).unwrap();
+            assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
+        }
+    }
+}

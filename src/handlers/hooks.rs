@@ -1,0 +1,51 @@
+//! `POST /hooks/solana`: the RPC provider says that assets moved. Each one named is read from the chain again; nothing of
+//! the notice is believed (C07).
+
+use multiclaw_agent_object::port::{Outcome, log};
+use multiclaw_agent_object::reply::empty;
+use multiclaw_agent_object::settings;
+use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::messages::Call;
+use multiclaw_core::webhook::{MAX_LENGTH, assets_of};
+use worker::{Context, Env, Request, Response};
+
+use crate::input::{header, read_body_up_to};
+use crate::ports::objects;
+
+/// The provider waits a second for its answer: the readings go on after it.
+pub async fn solana(request: &Request, env: &Env, context: &Context) -> Outcome<Response> {
+    let secret = settings::hook_secret(env)?.ok_or_else(|| {
+        Failure::misconfigured("a notice came, but secret SOLANA_WEBHOOK_SECRET is not set")
+    })?;
+    // Before anything of the body is read.
+    if !secret.admits(header(request, "authorization").unwrap_or_default()) {
+        return Err(Problem::new(
+            Code::Unauthenticated,
+            "Send the webhook's secret in the `Authorization` header.",
+        )
+        .into());
+    }
+    let body = read_body_up_to(request, MAX_LENGTH).await?;
+    let assets = core::str::from_utf8(&body)
+        .ok()
+        .and_then(assets_of)
+        .ok_or_else(|| {
+            let detail = "The body must be a JSON array of transactions, enhanced or raw.";
+            Problem::new(Code::MalformedBody, detail)
+        })?;
+    for asset in assets {
+        let env = env.clone();
+        context.wait_until(async move {
+            // A domain that nobody signed in to has nothing to take away.
+            match objects::call(&env, asset, Call::Recheck).await {
+                Ok(answer) if matches!(answer.status_code(), 204 | 401) => {}
+                Ok(answer) => log(&Failure::internal(format!(
+                    "a notice's reading: status {}",
+                    answer.status_code()
+                ))),
+                Err(failure) => log(&failure),
+            }
+        });
+    }
+    Ok(empty())
+}
