@@ -21,7 +21,7 @@ const TIMEOUT_SECONDS = 10;
 const MEMORY_MIB = 2048;
 
 /** Sanitizers and coverage are unstable options of a compiler; this makes the project's own take them. */
-const env = () => toolEnv({ ...CARGO_PROGRESS, RUSTC_BOOTSTRAP: "1" });
+const env = () => toolEnv({ ...CARGO_PROGRESS, RUSTC_BOOTSTRAP: "1", RUST_LIB_BACKTRACE: "0" });
 
 /** @returns {{seconds: number, chosen: string[]}} */
 function wishes() {
