@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { devConfig } from "./config.ts";
+import { devConfig, type WranglerConfig } from "./config.ts";
 import { type Containers, type Engine, onEngine, standIn } from "./containers.ts";
 import { type EchoModel, startEchoModel } from "./echo-model/server.ts";
 import { newSecrets, type Secrets, writeSecrets } from "./secrets.ts";
@@ -18,6 +18,8 @@ export interface StackOptions {
   /** A free one where none is given. */
   port?: number;
   wranglerArgs?: readonly string[];
+  /** What wrangler runs, made of the run's configuration: that of the Worker that is asked from outside, and by name others. */
+  workers?: (config: WranglerConfig) => { outer: WranglerConfig; others: Readonly<Record<string, WranglerConfig>> };
   /** Over those of the run; an empty text is a value too. */
   vars?: Readonly<Record<string, string>>;
   /** Over random ones; undefined takes one away. */
@@ -75,7 +77,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     const agentDomain = `localhost:${port}`;
     const appOrigin = `http://${agentDomain}`;
-    const config = join(stateDir, "wrangler.json");
     const { collection } = await devAccounts();
     const vars = {
       APP_ORIGINS: appOrigin,
@@ -90,8 +91,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const consoleDir = options.consoleDir ?? ".cache/dev/console";
     const { entry, dockerfile } = containers;
     const generated = devConfig({ root: ROOT, entry, consoleDir, vars, ...(dockerfile && { dockerfile }) });
-    writeFileSync(config, `${JSON.stringify(generated, null, 2)}\n`, { mode: 0o600 });
-    chmodSync(config, 0o600);
+    const { outer, others } = options.workers?.(generated) ?? { outer: generated, others: {} };
+    const written = (name: string, content: WranglerConfig): string => {
+      const file = join(stateDir, `${name}.json`);
+      writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+      chmodSync(file, 0o600);
+      return file;
+    };
+    const config = written("wrangler", outer);
+    const otherConfigs = Object.entries(others).map(([name, content]) => written(name, content));
     // Wrangler reads the secrets beside the configuration: they appear on no command line and in no environment.
     writeSecrets(join(stateDir, ".dev.vars"), withSecrets({ ...newSecrets(), ...containers.secrets }, options.secrets));
 
@@ -102,6 +110,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       wrangler = new Wrangler({
         root: ROOT,
         config,
+        otherConfigs,
         storage: join(stateDir, "storage"),
         port,
         args: options.wranglerArgs ?? [],

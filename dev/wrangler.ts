@@ -8,6 +8,8 @@ import { stripVTControlCharacters } from "node:util";
 export interface WranglerOptions {
   root: string;
   config: string;
+  /** Of Workers that run beside it and can't be asked from outside. */
+  otherConfigs?: readonly string[];
   storage: string;
   port: number;
   args: readonly string[];
@@ -27,14 +29,15 @@ export class Wrangler {
   #running = true;
   readonly #killNow = (): void => this.#signal("SIGKILL");
 
-  constructor({ root, config, storage, port, args, env = {}, onLine }: WranglerOptions) {
+  constructor({ root, config, otherConfigs = [], storage, port, args, env = {}, onLine }: WranglerOptions) {
     const bin = join(root, "node_modules");
     this.#child = spawn(
       process.execPath,
       [
         join(bin, "wrangler", "bin", "wrangler.js"),
         "dev",
-        ...["--config", config, "--persist-to", storage],
+        ...[config, ...otherConfigs].flatMap((file) => ["--config", file]),
+        ...["--persist-to", storage],
         ...["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
         "--local-protocol=http",
         "--show-interactive-dev-session=false",

@@ -23,8 +23,9 @@ const cargo =
     await run("cargo", args, { log, env, onLine: cargoProgress(report) });
   };
 
-/** A workspace of its own. */
+/** Workspaces of their own. */
 const SIDECAR_MANIFEST = ["--manifest-path", join(SIDECAR, "Cargo.toml")];
+const FUZZ_MANIFEST = ["--manifest-path", fromRoot("fuzz/Cargo.toml")];
 
 /** @param {string} log @param {string} program @param {string[]} args @returns {Check} */
 const tool =
@@ -49,6 +50,7 @@ async function fileLengths() {
 const CHECKS = [
   ["rustfmt", cargo("rustfmt", "fmt", "--all", "--check")],
   ["rustfmt (sidecar)", cargo("rustfmt-sidecar", "fmt", ...SIDECAR_MANIFEST, "--check")],
+  ["rustfmt (fuzzing)", cargo("rustfmt-fuzz", "fmt", ...FUZZ_MANIFEST, "--check")],
   ["clippy", cargo("clippy", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings")],
   [
     "clippy (WebAssembly)",
@@ -57,6 +59,10 @@ const CHECKS = [
   [
     "clippy (sidecar)",
     cargo("clippy-sidecar", "clippy", ...SIDECAR_MANIFEST, "--all-targets", "--locked", "--", "-D", "warnings"),
+  ],
+  [
+    "clippy (fuzzing)",
+    cargo("clippy-fuzz", "clippy", ...FUZZ_MANIFEST, "--no-default-features", "--locked", "--", "-D", "warnings"),
   ],
   ...TYPE_PROJECTS.map(
     (file) => /** @type {[string, Check]} */ ([`types (${file})`, tool(file, "tsc", "--project", fromRoot(file))]),
@@ -69,6 +75,7 @@ const CHECKS = [
 const FIXES = [
   ["rustfmt", cargo("rustfmt", "fmt", "--all")],
   ["rustfmt (sidecar)", cargo("rustfmt-sidecar", "fmt", ...SIDECAR_MANIFEST)],
+  ["rustfmt (fuzzing)", cargo("rustfmt-fuzz", "fmt", ...FUZZ_MANIFEST)],
   ["biome", tool("biome", "biome", "check", "--write", ".")],
 ];
 

@@ -5,6 +5,8 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import {
   CACHE,
+  CARGO_FUZZ_VERSION,
+  CARGO_MUTANTS_VERSION,
   lockedCrate,
   ROOT,
   toolDir,
@@ -87,6 +89,22 @@ async function cargoInstall({ name, version, binary, locked }, report) {
   rmSync(dir, { recursive: true, force: true });
   renameSync(unfinished, dir);
   return true;
+}
+
+/** What only who looks for faults needs. @type {Record<"fuzz" | "mutants", {name: string, version: string, binary: string, locked: boolean}>} */
+const FAULT_FINDERS = {
+  fuzz: { name: "cargo-fuzz", version: CARGO_FUZZ_VERSION, binary: "cargo-fuzz", locked: true },
+  mutants: { name: "cargo-mutants", version: CARGO_MUTANTS_VERSION, binary: "cargo-mutants", locked: true },
+};
+
+/** @param {keyof typeof FAULT_FINDERS} finder @returns {(report: (detail: string) => void) => Promise<string>} */
+export const ensureFaultFinder = (finder) => async (report) =>
+  (await cargoInstall(FAULT_FINDERS[finder], report)) ? "built" : "up to date";
+
+/** @param {keyof typeof FAULT_FINDERS} finder */
+export function faultFinder(finder) {
+  const { binary, version } = FAULT_FINDERS[finder];
+  return join(toolDir(binary, version), "bin", binary);
 }
 
 /** wasm-bindgen must have exactly the version of the crate in Cargo.lock. @returns {{name: string, version: string, binary: string, locked: boolean}[]} */

@@ -1,0 +1,86 @@
+// What fuzzing starts from: the test vectors in the form that each target reads, and examples of what has no vectors.
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fromRoot } from "./project.mjs";
+
+/** @typedef {Buffer | string} Seed */
+
+/** @param {string} name */
+const vectors = (name) => JSON.parse(readFileSync(fromRoot(`tests/vectors/${name}.json`), "utf8"));
+/** @param {string} text */
+const fromBase64 = (text) => Buffer.from(text, "base64");
+
+/** @returns {Seed[]} */
+const signedBytes = () =>
+  vectors("siws-vectors").vectors.map((/** @type {{signed_message_base64: string}} */ { signed_message_base64 }) =>
+    fromBase64(signed_message_base64),
+  );
+
+/** @typedef {{owner_program: string, data_base64: string, lamports: number, executable: boolean}} Account */
+
+/** @returns {(Account | null)[]} */
+const accounts = () =>
+  vectors("core-fixtures").fixtures.map((/** @type {{account: Account | null}} */ { account }) => account);
+
+/** @param {Account | null} account */
+function answer(account) {
+  const value = account && {
+    data: [account.data_base64, "base64"],
+    executable: account.executable,
+    lamports: account.lamports,
+    owner: account.owner_program,
+    rentEpoch: 18446744073709551615n,
+    space: fromBase64(account.data_base64).length,
+  };
+  const result = { context: { apiVersion: "3.1.2", slot: 388_000_000 }, value };
+  // As providers write it: the largest of the 64-bit numbers.
+  const text = (/** @type {unknown} */ of) => (typeof of === "bigint" ? "u64::MAX" : of);
+  return JSON.stringify({ jsonrpc: "2.0", id: 1, result }, (_, of) => text(of)).replace(
+    '"u64::MAX"',
+    "18446744073709551615",
+  );
+}
+
+const HEADER = '{"alg":"HS256","typ":"JWT"}';
+const CLAIMS = {
+  sub: "85AfJ2XkYrcs3NwFBvAc7vaKVo21aA1D1uSQExwcZae6",
+  aud: "app",
+  sid: "02".repeat(16),
+  wal: "2rsDK346A2DPxKk1QEe5Y29huaXucV9kDQWe9J4dLVMy",
+  iat: 1_768_478_400,
+  exp: 1_768_480_000,
+};
+
+/** By target. @type {Record<string, () => Seed[]>} */
+const SEEDS = {
+  siws: signedBytes,
+  proof: signedBytes,
+  asset: () => accounts().flatMap((account) => (account ? [fromBase64(account.data_base64)] : [])),
+  rpc: () => [
+    ...accounts().map(answer),
+    '{"jsonrpc":"2.0","error":{"code":-32005,"message":"Node is behind by 42 slots","data":{"numSlotsBehind":42}},"id":1}',
+    '{"jsonrpc":"2.0","result":null,"id":1}',
+  ],
+  cookies: () => [
+    "__Host-molt_session=a.b.c",
+    "theme=dark; __Host-molt_session=a.b.c; __Host-molt_agent=d.e.f",
+    "__Host-molt_session=a; __Host-molt_session=b",
+    " __Host-molt_agent ; =; x=y=z;;",
+  ],
+  token: () => [
+    ...[CLAIMS, { ...CLAIMS, aud: "agent" }, { ...CLAIMS, exp: CLAIMS.iat }].map(
+      (claims) => `${HEADER}\n${JSON.stringify(claims)}`,
+    ),
+    `{"alg":"none"}\n${JSON.stringify(CLAIMS)}`,
+    `${Buffer.from(HEADER).toString("base64url")}.${Buffer.from(JSON.stringify(CLAIMS)).toString("base64url")}.AAAA`,
+  ],
+};
+
+/** Adds a target's seeds to what fuzzing has found before. @param {string} target @param {string} corpus */
+export function writeSeeds(target, corpus) {
+  mkdirSync(corpus, { recursive: true });
+  const seeds = SEEDS[target]?.() ?? [];
+  for (const [index, seed] of seeds.entries()) writeFileSync(join(corpus, `seed-${index}`), seed);
+  return seeds.length;
+}

@@ -1,0 +1,74 @@
+// `npm run mutants`: changes the code that decides who gets in, one place at a time, and expects a test to fail for each
+// change. `.cargo/mutants.toml` names the files, and the changes that change nothing. Files named after it are the only ones.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { Progress } from "./lib/progress.mjs";
+import { CACHE, fromRoot, ROOT, toolEnv, UserError } from "./lib/project.mjs";
+import { run, runMain } from "./lib/run.mjs";
+import { faultFinder } from "./lib/rust.mjs";
+import { ensure } from "./setup.mjs";
+
+/** For each mutant the tests are built anew. Half of that time would go into what debuggers read. */
+const env = () => toolEnv({ CARGO_PROFILE_DEV_DEBUG: "0" });
+const OUT = join(CACHE, "mutants.out");
+
+/** @param {string[]} files @param {(detail: string) => void} report */
+async function mutate(files, report) {
+  let [found, tested, summary] = ["?", 0, ""];
+  await run(
+    faultFinder("mutants"),
+    [
+      "mutants",
+      ...[
+        "--package",
+        "multiclaw-core",
+        "--output",
+        CACHE,
+        "--jobs",
+        "1",
+        "--colors",
+        "never",
+        "--caught",
+        "--unviable",
+      ],
+      // Without what is installed and built: gigabytes, which it would copy.
+      ...["--gitignore", "true"],
+      ...files.flatMap((file) => ["--re", `^${file.replaceAll(".", "\\.")}:`]),
+    ],
+    {
+      log: "mutants",
+      env: env(),
+      onLine: (line) => {
+        found = line.match(/^Found (\d+) mutants/)?.[1] ?? found;
+        if (/^(ok|caught|MISSED|TIMEOUT|unviable)\b/i.test(line)) report(`${tested++} of ${found} mutants`);
+        summary = line.match(/mutants? tested in .*?: (.*)/)?.[1] ?? summary;
+      },
+    },
+  ).catch((error) => {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(survivors() || error.message);
+  });
+  return summary;
+}
+
+/** What no test noticed. */
+function survivors() {
+  const lists = ["missed.txt", "timeout.txt"].map((name) => join(OUT, name)).filter((file) => existsSync(file));
+  const lines = lists.flatMap((file) => readFileSync(file, "utf8").trim().split("\n")).filter(Boolean);
+  if (lines.length === 0) return "";
+  return [
+    "No test fails when the code is changed so:",
+    ...lines.map((line) => `  ${line}`),
+    `Write a test that does (what was changed, and the tests' output: ${relative(ROOT, OUT)}).`,
+  ].join("\n");
+}
+
+await runMain(async () => {
+  const files = process.argv.slice(2);
+  const missing = files.filter((file) => !existsSync(fromRoot(file)));
+  if (missing.length > 0) throw new UserError(`No such file: ${missing.join(", ")}`);
+  const progress = new Progress(3);
+  await ensure(progress, "rust", "mutants");
+  await progress.step("Mutants", (report) => mutate(files, report));
+});
