@@ -67,6 +67,11 @@ impl Fields {
         })
     }
 
+    /// Whether the field is there; as everywhere here, `null` is as good as absent.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// A text of at most `max_length` bytes.
     pub fn text(&self, name: &str, max_length: usize, expected: &str) -> Result<&str, Problem> {
         match self.0.get(name) {

@@ -149,6 +149,43 @@ test("an optional field may be absent, but not wrong", async () => {
   assertProblem(await ask("POST", "/v1/auth/verify", JSON.stringify(good)), 401, "challenge_invalid");
 });
 
+test("a proof is a signature or a transaction: with both or neither, a field is named", async () => {
+  const ask401 = async (body: Record<string, unknown>) =>
+    assertProblem(await ask("POST", "/v1/auth/verify", JSON.stringify(body)), 401, "challenge_invalid");
+  const refused = async (field: string, body: Record<string, unknown>) => {
+    const answer = await ask("POST", "/v1/auth/verify", JSON.stringify({ nonce: NONCE, ...body }));
+    assert.equal(answer.status, 400, `${JSON.stringify(body).slice(0, 80)}: ${answer.status}`);
+    assertProblem(answer, 400, "invalid_field", field);
+    assert.match(answer.json().detail, field === "transaction" ? /base64/ : /`transaction`/);
+  };
+  const transaction = Buffer.alloc(1232, 7).toString("base64");
+  await refused("signature", {});
+  await refused("signature", { transaction: null });
+  await refused("signature", { signedMessage: "YQ==" });
+  await refused("signature", { transaction, signature: SIGNATURE });
+  await refused("signature", { transaction, signature: 1 });
+  await refused("signedMessage", { transaction, signedMessage: "YQ==" });
+  for (const wrong of [
+    1,
+    true,
+    {},
+    [],
+    [transaction],
+    "%%%",
+    "YQ",
+    "YQ==\n",
+    "_-__",
+    `${transaction}AAAA`,
+    "A".repeat(60_000),
+  ]) {
+    await refused("transaction", { transaction: wrong });
+    await refused("transaction", { transaction: wrong, signature: SIGNATURE });
+  }
+  await ask401({ nonce: NONCE, transaction });
+  await ask401({ nonce: NONCE, transaction, signature: null, signedMessage: null });
+  await ask401({ nonce: NONCE, transaction: null, signature: SIGNATURE });
+});
+
 test("a malformed name in the path is named", async () => {
   const cases: [string, string, string][] = [
     ["GET", "/v1/agents/nobody", "asset"],

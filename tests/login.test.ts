@@ -40,7 +40,7 @@ test("c01 a challenge has a random nonce of 128 bits, lives 300 s, and binds all
   assert.equal(answer.status, 201);
   assert.equal(answer.headers["content-type"], "application/json");
   assert.equal(answer.headers["cache-control"], "no-store");
-  const { nonce, message, input, issuedAt, expiresAt, ...more } = answer.json();
+  const { nonce, message, input, transaction, issuedAt, expiresAt, ...more } = answer.json();
   assert.deepEqual(more, {});
   assert.match(nonce, /^[0-9a-f]{32}$/);
   assert.equal(Date.parse(expiresAt) - Date.parse(issuedAt), 300_000);
@@ -58,7 +58,8 @@ Version: 1
 Chain ID: localnet
 Nonce: ${nonce}
 Issued At: ${issuedAt}
-Expiration Time: ${expiresAt}`,
+Expiration Time: ${expiresAt}
+Request ID: ${alice}`,
   );
   assert.deepEqual(input, {
     domain: stack.agentDomain,
@@ -70,8 +71,10 @@ Expiration Time: ${expiresAt}`,
     nonce,
     issuedAt,
     expirationTime: expiresAt,
+    requestId: alice,
   });
   assert.equal(buildText(input), message);
+  assert.ok(Buffer.from(transaction, "base64").includes(message), "the transaction has the text as its memo");
   assertNoSession(client, answer);
 });
 
@@ -200,6 +203,8 @@ test("c03 a signed text that differs in any field is refused", async () => {
     { expirationTime: "" },
     { notBefore: other },
     { requestId: "1" },
+    { requestId: "" },
+    { requestId: wallets.buyer },
     { resources: ["https://evil.example/"] },
   ];
   for (const change of changes) {

@@ -77,9 +77,10 @@ async function remembered(owned: Owned): Promise<string> {
 /** Answers a challenge with the text as wallets build it. */
 async function signIn(client: Client, { nonce = "", ...given }: Stored["challenge"]): Promise<Answer> {
   const { domain = "", wallet = "", statement = "", uri = "", chain_id: chainId = "" } = given;
-  const { issued_at: issuedAt = "", expires_at: expirationTime = "" } = given;
+  const { issued_at: issuedAt = "", expires_at: expirationTime = "", request_id: requestId = "" } = given;
   const fields = { domain, address: wallet, statement, uri, version: "1", chainId, nonce, issuedAt, expirationTime };
-  return verify(client, { nonce, message: buildText(fields) }, await devKeypair("owner"));
+  const message = buildText({ ...fields, requestId });
+  return verify(client, { nonce, message }, await devKeypair("owner"));
 }
 
 const logged = (text: string) => until(`"${text}" in the log`, () => stack.logs.some((line) => line.includes(text)));

@@ -30,7 +30,14 @@ export interface Challenge {
   readonly nonce: string;
   readonly message: string;
   readonly input: SignInInput;
+  /** Base64 of a transaction that can never land, with the message as its memo. */
+  readonly transaction: string;
 }
+
+/** A signed challenge: a signature, with what was signed where that is not the message, or the signed transaction. */
+export type Proof =
+  | { readonly nonce: string; readonly signature: string; readonly signedMessage?: string }
+  | { readonly nonce: string; readonly transaction: string };
 
 export interface Status {
   readonly asset: string;
@@ -155,8 +162,7 @@ function toApiError(response: Response, body: unknown): ApiError {
 export const auth = {
   challenge: (asset: string, wallet: string, signal: AbortSignal) =>
     request<Challenge>("POST", "/v1/auth/challenge", { body: { asset, wallet }, signal }),
-  verify: (proof: { nonce: string; signature: string; signedMessage?: string }, signal: AbortSignal) =>
-    request<Session>("POST", "/v1/auth/verify", { body: proof, signal }),
+  verify: (proof: Proof, signal: AbortSignal) => request<Session>("POST", "/v1/auth/verify", { body: proof, signal }),
   session: () => request<Session>("GET", "/v1/auth/session"),
   logout: () => request<void>("POST", "/v1/auth/logout"),
 };

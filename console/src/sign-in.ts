@@ -3,7 +3,8 @@ import { auth, type Session } from "./api.ts";
 import { byId, fromTemplate, setBusy, setText, within } from "./dom.ts";
 import { shortAddress, slug } from "./format.ts";
 import { clearNotices, showError } from "./notices.ts";
-import { connect, isAddress, prove, type Wallet, type WalletAccount, watchWallets } from "./wallets.ts";
+import { prove, showable } from "./prove.ts";
+import { connect, isAddress, type Wallet, type WalletAccount, watchWallets } from "./wallets.ts";
 
 const ASSET_KEY = "multiclaw.asset";
 /** A challenge lives this long; a signature that comes later is of no use. */
@@ -20,6 +21,8 @@ const walletError = byId("wallet-error", HTMLParagraphElement);
 const noWallets = byId("no-wallets", HTMLParagraphElement);
 const accountField = byId("account-field", HTMLDivElement);
 const accountList = byId("account-list", HTMLSelectElement);
+const hardwareField = byId("hardware-field", HTMLLabelElement);
+const hardware = byId("hardware", HTMLInputElement);
 const submit = byId("sign-in", HTMLButtonElement);
 const cancel = byId("sign-in-cancel", HTMLButtonElement);
 const progress = byId("sign-in-progress", HTMLParagraphElement);
@@ -119,6 +122,9 @@ function select(wallet: Wallet | null): void {
   accounts = [];
   accountField.hidden = true;
   walletError.hidden = true;
+  // There is something to choose only where the wallet does both.
+  hardwareField.hidden = wallet === null || showable(wallet).size < 2;
+  hardware.checked = false;
 }
 
 async function signIn(onSession: (session: Session) => void): Promise<void> {
@@ -141,8 +147,14 @@ async function signIn(onSession: (session: Session) => void): Promise<void> {
     if (account === null) return accountList.focus();
     setText(progress, "Asking for a challenge…");
     const challenge = await auth.challenge(asset, account.address, signal);
-    setText(progress, `Sign the message in ${wallet.name}…`);
-    const proof = await untilAborted(prove(wallet, account, challenge), signal);
+    const proof = await untilAborted(
+      prove(wallet, account, challenge, {
+        onAsk: (shown) => setText(progress, `Sign the ${shown} in ${wallet.name}…`),
+        only: hardware.checked ? "transaction" : undefined,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(PROMPT_TIMEOUT_MS)]),
+      }),
+      signal,
+    );
     setText(progress, "Checking signature and ownership…");
     const session = await auth.verify(proof, signal);
     rememberAsset(session.asset);

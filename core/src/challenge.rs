@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{Asset, Nonce, Wallet};
+use crate::memo;
 use crate::siws::{ChainId, SignInMessage, SiwsError, Version};
 use crate::time::{Seconds, Timestamp};
 
@@ -39,6 +40,9 @@ pub struct Challenge {
     statement: String,
     issued_at: Timestamp,
     expires_at: Timestamp,
+    /// What the text calls its request: the asset, for programs to read. The version before wrote none.
+    #[serde(default)]
+    request_id: Option<Asset>,
 }
 
 impl Challenge {
@@ -62,7 +66,11 @@ impl Challenge {
             statement: format!("Open the agent of {asset}. This moves no funds."),
             issued_at: now,
             expires_at: now.checked_add(TTL).ok_or(ChallengeError::Unusable)?,
+            request_id: Some(asset),
         };
+        if challenge.transaction().is_none() {
+            return Err(ChallengeError::Unusable);
+        }
         match SignInMessage::parse(&challenge.text()) {
             Ok(message) if message == challenge.message() => Ok(challenge),
             _ => Err(ChallengeError::Unusable),
@@ -94,24 +102,30 @@ impl Challenge {
         self.message().to_string()
     }
 
+    /// The text as a memo transaction, for wallets that sign nothing else. No challenge is made with a text too long for one.
+    pub fn transaction(&self) -> Option<Vec<u8>> {
+        memo::unsigned(&self.wallet, &self.text())
+    }
+
     /// The same as a `SolanaSignInInput`, for wallets that build the text themselves. It names every field that the text
     /// has: what is left out, a wallet would fill in or leave out as it likes.
     pub fn input(&self) -> Value {
         let fields = [
-            ("domain", self.domain.clone()),
-            ("address", self.wallet.to_string()),
-            ("statement", self.statement.clone()),
-            ("uri", self.uri.clone()),
-            ("version", "1".to_owned()),
-            ("chainId", self.chain_id.to_string()),
-            ("nonce", self.nonce.to_string()),
-            ("issuedAt", self.issued_at.rfc3339()),
-            ("expirationTime", self.expires_at.rfc3339()),
+            ("domain", Some(self.domain.clone())),
+            ("address", Some(self.wallet.to_string())),
+            ("statement", Some(self.statement.clone())),
+            ("uri", Some(self.uri.clone())),
+            ("version", Some("1".to_owned())),
+            ("chainId", Some(self.chain_id.to_string())),
+            ("nonce", Some(self.nonce.to_string())),
+            ("issuedAt", Some(self.issued_at.rfc3339())),
+            ("expirationTime", Some(self.expires_at.rfc3339())),
+            ("requestId", self.request_id.map(String::from)),
         ];
         Value::Object(
             fields
                 .into_iter()
-                .map(|(name, value)| (name.to_owned(), Value::String(value)))
+                .filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))))
                 .collect(),
         )
     }
@@ -144,7 +158,7 @@ impl Challenge {
             issued_at: Some(self.issued_at),
             expiration_time: Some(self.expires_at),
             not_before: None,
-            request_id: None,
+            request_id: self.request_id.map(String::from),
             resources: Vec::new(),
         }
     }
@@ -166,7 +180,8 @@ Version: 1
 Chain ID: mainnet
 Nonce: 07070707070707070707070707070707
 Issued At: 2026-01-15T12:00:00.000Z
-Expiration Time: 2026-01-15T12:05:00.000Z";
+Expiration Time: 2026-01-15T12:05:00.000Z
+Request ID: 85AfJ2XkYrcs3NwFBvAc7vaKVo21aA1D1uSQExwcZae6";
 
     fn make(domain: &str, uri: &str, now: Timestamp) -> Result<Challenge, ChallengeError> {
         Challenge::new(
@@ -203,6 +218,7 @@ Expiration Time: 2026-01-15T12:05:00.000Z";
                 "nonce": "07070707070707070707070707070707",
                 "issuedAt": "2026-01-15T12:00:00.000Z",
                 "expirationTime": "2026-01-15T12:05:00.000Z",
+                "requestId": "85AfJ2XkYrcs3NwFBvAc7vaKVo21aA1D1uSQExwcZae6",
             })
         );
     }
@@ -277,10 +293,15 @@ Expiration Time: 2026-01-15T12:05:00.000Z";
                 "05:00.000Z\nNot Before: 2026-01-15T12:00:00.000Z",
                 "notBefore",
             ),
-            ("05:00.000Z", "05:00.000Z\nRequest ID: 1", "requestId"),
+            ("ID: 85AfJ2", "ID: 85AfJ3", "requestId"),
             (
-                "05:00.000Z",
-                "05:00.000Z\nResources:\n- https://app.molt.example/",
+                "\nRequest ID: 85AfJ2XkYrcs3NwFBvAc7vaKVo21aA1D1uSQExwcZae6",
+                "",
+                "requestId",
+            ),
+            (
+                "ID: 85AfJ2XkYrcs3NwFBvAc7vaKVo21aA1D1uSQExwcZae6",
+                "ID: 85AfJ2XkYrcs3NwFBvAc7vaKVo21aA1D1uSQExwcZae6\nResources:\n- https://app.molt.example/",
                 "resources",
             ),
         ] {
@@ -327,6 +348,12 @@ Expiration Time: 2026-01-15T12:05:00.000Z";
                 "{domain:?} {uri:?}"
             );
         }
+        let long = format!("{}.example", "a".repeat(1000));
+        assert_eq!(
+            make(&long, "https://a.example/", NOW),
+            Err(ChallengeError::Unusable),
+            "it fits no transaction"
+        );
         let end_of_time = Timestamp::from_millis(i64::MAX);
         assert_eq!(
             make("a.example", "https://a.example/", end_of_time),
@@ -344,10 +371,26 @@ Expiration Time: 2026-01-15T12:05:00.000Z";
         for name in stored.as_object().unwrap().keys() {
             let mut less = stored.clone();
             less.as_object_mut().unwrap().remove(name);
-            assert!(
-                serde_json::from_value::<Challenge>(less).is_err(),
+            assert_eq!(
+                serde_json::from_value::<Challenge>(less).is_ok(),
+                name == "request_id",
                 "without {name}"
             );
         }
+    }
+
+    #[test]
+    fn a_challenge_that_the_version_before_stored_asks_for_the_text_of_then() {
+        let mut stored = serde_json::to_value(challenge()).unwrap();
+        stored.as_object_mut().unwrap().remove("request_id");
+        let stored: Challenge = serde_json::from_value(stored).unwrap();
+        let (before, _) = TEXT.split_once("\nRequest ID: ").unwrap();
+        assert_eq!(stored.text(), before);
+        assert_eq!(stored.input().get("requestId"), None);
+        assert_eq!(stored.check(before, NOW), Ok(()));
+        assert_eq!(
+            stored.check(TEXT, NOW),
+            Err(ChallengeError::Mismatch("requestId"))
+        );
     }
 }

@@ -10,6 +10,7 @@ pub mod encoding;
 pub mod error;
 pub mod ids;
 pub mod lifecycle;
+pub mod memo;
 pub mod messages;
 pub mod openclaw;
 pub mod ownership;

@@ -1,11 +1,13 @@
 //! Proof that the holder of a wallet signed a text: strict Ed25519 over the signed bytes, then the text out of them.
-//! Hardware wallets, and some others, sign the text inside an envelope that no transaction can look like.
+//! Hardware wallets, and some others, sign the text inside an envelope that no transaction can look like, or as the memo of a
+//! transaction that can never land.
 
 use core::fmt;
 
 use ed25519_dalek::VerifyingKey;
 
 use crate::ids::{IdError, Wallet};
+use crate::memo::{self, MemoError};
 use crate::siws::MAX_TEXT_LEN;
 
 /// What every envelope begins with. The first byte can begin neither text nor a transaction.
@@ -31,6 +33,8 @@ pub enum ProofError {
     Signers,
     #[error("the signed message is not text")]
     Text,
+    #[error(transparent)]
+    Transaction(#[from] MemoError),
 }
 
 /// An Ed25519 signature. It is no identifier: one message can have many.
@@ -75,6 +79,33 @@ pub enum Envelope {
         application_domain: [u8; 32],
     },
     V1,
+    /// A transaction that can never land, whose memo is the text.
+    Memo,
+}
+
+/// What a caller hands in as proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// A signature over `signed`: the text, or an envelope with it. Without it, over the text that was asked for.
+    Message {
+        signature: Signature,
+        signed: Option<Vec<u8>>,
+    },
+    /// A signed memo transaction.
+    Transaction(Vec<u8>),
+}
+
+impl Evidence {
+    /// Verifies it for `wallet`, which was asked to sign the text `asked`, and returns the text that was signed.
+    pub fn verify<'a>(&'a self, wallet: &Wallet, asked: &'a str) -> Result<Proof<'a>, ProofError> {
+        match self {
+            Self::Message { signature, signed } => {
+                let signed = signed.as_deref().unwrap_or(asked.as_bytes());
+                verify(wallet, signed, signature)
+            }
+            Self::Transaction(transaction) => verify_transaction(wallet, transaction),
+        }
+    }
 }
 
 /// A verified signature's text.
@@ -96,6 +127,22 @@ pub fn verify<'a>(
     }
     verify_signature(wallet, signed, signature)?;
     unwrap(wallet, signed)
+}
+
+/// As [`verify`], for a signed memo transaction that has the wallet's signature in it.
+pub fn verify_transaction<'a>(
+    wallet: &Wallet,
+    transaction: &'a [u8],
+) -> Result<Proof<'a>, ProofError> {
+    let memo = memo::read(transaction)?;
+    if memo.signer != *wallet {
+        return Err(MemoError::Signers.into());
+    }
+    verify_signature(wallet, memo.signed, &Signature::from_bytes(memo.signature))?;
+    Ok(Proof {
+        text: text(memo.memo)?,
+        envelope: Envelope::Memo,
+    })
 }
 
 /// `verify_strict` refuses keys and nonces of small order, with which one signature fits every message. The runtime's own

@@ -31,6 +31,30 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    /// A length as transactions have it: seven bits a byte, the lowest first, in no more bytes than it needs.
+    pub(crate) fn compact_u16(&mut self) -> Option<u16> {
+        let low = self.u8()?;
+        let mut value = u16::from(low & 0x7f);
+        if low < 0x80 {
+            return Some(value);
+        }
+        let middle = self.u8()?;
+        value |= u16::from(middle & 0x7f) << 7;
+        if middle < 0x80 {
+            return (middle != 0).then_some(value);
+        }
+        let high = self.u8()?;
+        (1..=3)
+            .contains(&high)
+            .then_some(value | u16::from(high) << 14)
+    }
+
+    pub(crate) fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
     /// A byte that is 0 or 1.
     pub(crate) fn bool(&mut self) -> Option<bool> {
         match self.u8()? {
@@ -55,9 +79,9 @@ impl<'a> Reader<'a> {
     /// A length of four bytes and as much UTF-8.
     pub(crate) fn string(&mut self) -> Option<String> {
         let length = usize::try_from(self.u32()?).ok()?;
-        let (text, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        core::str::from_utf8(text).ok().map(str::to_owned)
+        core::str::from_utf8(self.bytes(length)?)
+            .ok()
+            .map(str::to_owned)
     }
 
     /// A count of four bytes and as many values. A count is refused that cannot fit if each takes `least` bytes.

@@ -5,11 +5,11 @@ use multiclaw_agent_object::reply::{empty, json};
 use multiclaw_agent_object::{settings, solana};
 use multiclaw_core::challenge::{Challenge, ChallengeError};
 use multiclaw_core::config::Hosts;
-use multiclaw_core::encoding::from_base64;
+use multiclaw_core::encoding::{base64, from_base64};
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::{Asset, Nonce, SessionId, Wallet};
 use multiclaw_core::messages::{Call, Login, NewSession, OwnerCall, SessionView};
-use multiclaw_core::proof::{Signature, verify as verify_proof};
+use multiclaw_core::proof::{Evidence, Signature};
 use multiclaw_core::session::{Audience, Issuer, Session, clear_cookie, set_cookie};
 use multiclaw_core::time::Seconds;
 use serde_json::json;
@@ -26,6 +26,8 @@ const SIGNATURE_LENGTH: usize = 88;
 const NONCE_LENGTH: usize = 32;
 /// Base64 of the longest text with an envelope that a wallet signs.
 const SIGNED_MESSAGE_LENGTH: usize = 8192;
+/// Base64 of the longest transaction, 1232 bytes.
+const TRANSACTION_LENGTH: usize = 1644;
 /// A burned nonce is remembered longer than its challenge lives, whatever KV still serves.
 const NONCE_MEMORY: Seconds = Seconds::new(600);
 
@@ -50,6 +52,7 @@ pub async fn challenge(request: Request, env: &Env, hosts: &Hosts) -> Outcome<Re
         now(),
     )
     .map_err(|error| Failure::misconfigured(format!("APP_ORIGINS: {error}")))?;
+    let transaction = challenge.transaction().map(|bytes| base64(&bytes));
     Challenges::of(env)?.put(&challenge).await?;
     json(
         201,
@@ -57,6 +60,7 @@ pub async fn challenge(request: Request, env: &Env, hosts: &Hosts) -> Outcome<Re
             "nonce": nonce,
             "message": challenge.text(),
             "input": challenge.input(),
+            "transaction": transaction,
             "issuedAt": challenge.issued_at(),
             "expiresAt": challenge.expires_at(),
         }),
@@ -69,8 +73,7 @@ pub async fn verify(request: Request, env: &Env) -> Outcome<Response> {
     let keys = session_keys(env)?;
     let fields = Fields::read(&request).await?;
     let nonce = parse(&fields, "nonce", NONCE_LENGTH, Nonce::parse)?;
-    let signature = parse(&fields, "signature", SIGNATURE_LENGTH, Signature::parse)?;
-    let signed = signed_message(&fields)?;
+    let evidence = evidence(&fields)?;
     let challenges = Challenges::of(env)?;
     let challenge = challenges
         .get(&nonce)
@@ -78,7 +81,7 @@ pub async fn verify(request: Request, env: &Env) -> Outcome<Response> {
         .ok_or_else(unknown_challenge)?;
     // Not yet a try: who comes back in time may still use the challenge.
     limits::login_at(challenge.asset(), env).await?;
-    let session = log_in(env, &challenge, signed, &signature).await;
+    let session = log_in(env, &challenge, &evidence).await;
     // A try spends the challenge, whatever came of it.
     challenges.delete(&nonce).await;
     let session = session?;
@@ -112,15 +115,10 @@ pub async fn verify(request: Request, env: &Env) -> Outcome<Response> {
 }
 
 /// Cheap checks first: no object is touched and nothing stored for a caller who has not proved both key and ownership.
-async fn log_in(
-    env: &Env,
-    challenge: &Challenge,
-    signed: Option<Vec<u8>>,
-    signature: &Signature,
-) -> Outcome<NewSession> {
-    let signed = signed.unwrap_or_else(|| challenge.text().into_bytes());
+async fn log_in(env: &Env, challenge: &Challenge, evidence: &Evidence) -> Outcome<NewSession> {
+    let asked = challenge.text();
     let wallet = challenge.wallet();
-    let proof = verify_proof(&wallet, &signed, signature).map_err(|error| {
+    let proof = evidence.verify(&wallet, &asked).map_err(|error| {
         Problem::new(
             Code::SignatureInvalid,
             format!("The proof was refused: {error}. Sign a new challenge."),
@@ -239,9 +237,43 @@ fn parse<T>(
     parse(text).map_err(|error| Problem::field(name, error.expected()))
 }
 
-fn signed_message(fields: &Fields) -> Result<Option<Vec<u8>>, Problem> {
-    const EXPECTED: &str = "the signed bytes in base64, at most 8192 characters";
-    let text = fields.optional_text("signedMessage", SIGNED_MESSAGE_LENGTH, EXPECTED)?;
-    text.map(|text| from_base64(text).ok_or_else(|| Problem::field("signedMessage", EXPECTED)))
+/// A signature or a signed transaction, and never both: nobody shall have to guess which of them counts.
+fn evidence(fields: &Fields) -> Result<Evidence, Problem> {
+    const SIGNATURE: &str =
+        "a signature (base58 of 64 bytes), or absent where `transaction` is given";
+    const SIGNED_MESSAGE: &str = "the signed bytes in base64, at most 8192 characters";
+    const TRANSACTION: &str = "the signed transaction in base64, at most 1644 characters";
+    if let Some(transaction) = bytes(fields, "transaction", TRANSACTION_LENGTH, TRANSACTION)? {
+        const ABSENT: &str = "absent where `transaction` is given";
+        return match ["signature", "signedMessage"]
+            .into_iter()
+            .find(|name| fields.has(name))
+        {
+            None => Ok(Evidence::Transaction(transaction)),
+            Some(name) => Err(Problem::field(name, ABSENT)),
+        };
+    }
+    let signature = fields.text("signature", SIGNATURE_LENGTH, SIGNATURE)?;
+    Ok(Evidence::Message {
+        signature: Signature::parse(signature)
+            .map_err(|_| Problem::field("signature", SIGNATURE))?,
+        signed: bytes(
+            fields,
+            "signedMessage",
+            SIGNED_MESSAGE_LENGTH,
+            SIGNED_MESSAGE,
+        )?,
+    })
+}
+
+/// Bytes in base64, where the field is there.
+fn bytes(
+    fields: &Fields,
+    name: &str,
+    max_length: usize,
+    expected: &str,
+) -> Result<Option<Vec<u8>>, Problem> {
+    let text = fields.optional_text(name, max_length, expected)?;
+    text.map(|text| from_base64(text).ok_or_else(|| Problem::field(name, expected)))
         .transpose()
 }

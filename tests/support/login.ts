@@ -9,6 +9,8 @@ export interface Challenge {
   nonce: string;
   message: string;
   input: Record<string, string>;
+  /** Base64 of a memo transaction to sign. */
+  transaction: string;
   issuedAt: string;
   expiresAt: string;
 }
