@@ -82,6 +82,7 @@ test("c07 c08 a notice puts the old owner out at once, sockets and streams too, 
     inTime("end of the event stream", events.ended, AT_ONCE_MS),
     inTime("end of the WebSocket", socket.closed, AT_ONCE_MS),
   ]);
+  assert.equal(events.endCode, "unauthenticated");
   assertProblem(await owned.client.get(owned.path), 401, "unauthenticated");
   assertProblem(await visitor.get("/echo"), 401, "unauthenticated");
   await until("the container is gone", () => !agent.lives(sandbox), { within: 20_000 });

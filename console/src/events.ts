@@ -42,6 +42,9 @@ export function watchStatus(options: Options): Watcher {
       const status = parseStatus(event.data);
       if (status !== null) options.onStatus(status);
     });
+    current.addEventListener("end", () => {
+      if (source === current) void reconnect();
+    });
     current.addEventListener("error", () => {
       if (source === current) retryLater();
     });

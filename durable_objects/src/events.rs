@@ -1,8 +1,10 @@
-//! Server-sent events of status changes: one bounded channel per listener, dropped when the listener is gone or slow.
+//! Server-sent events of status changes: one bounded channel per listener, dropped when the listener is gone or slow. A
+//! stream whose session ended says so with its last event.
 
 use core::cell::RefCell;
 
 use futures_channel::mpsc::{Sender, channel};
+use multiclaw_core::error::Code;
 use multiclaw_core::ids::SessionId;
 use multiclaw_core::messages::StatusView;
 use worker::Response;
@@ -25,6 +27,11 @@ struct Listener {
 fn event(status: &StatusView) -> Vec<u8> {
     let json = serde_json::to_string(status).unwrap_or_default();
     format!("event: status\ndata: {json}\n\n").into_bytes()
+}
+
+fn end() -> Vec<u8> {
+    let code = Code::Unauthenticated.as_str();
+    format!("event: end\ndata: {{\"code\":\"{code}\"}}\n\n").into_bytes()
 }
 
 impl Listeners {
@@ -66,10 +73,15 @@ impl Listeners {
         !listeners.is_empty()
     }
 
-    /// Ends the streams whose session is not to stay.
+    /// Ends the streams whose session is not to stay, with the code that the next request will get.
     pub fn keep(&self, stays: impl Fn(SessionId) -> bool) {
-        self.0
-            .borrow_mut()
-            .retain(|listener| stays(listener.session));
+        self.0.borrow_mut().retain_mut(|listener| {
+            let stay = stays(listener.session);
+            if !stay {
+                // One that is too far behind misses it, as it missed others.
+                let _ = listener.sender.try_send(Ok(end()));
+            }
+            stay
+        });
     }
 }

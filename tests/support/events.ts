@@ -7,6 +7,8 @@ export class Events<T> {
   /** When each was seen. */
   readonly times: number[] = [];
   readonly ended: Promise<void>;
+  /** What the stream itself said of its end. */
+  endCode: string | null = null;
   readonly #response: http.IncomingMessage;
 
   constructor(response: http.IncomingMessage) {
@@ -29,8 +31,13 @@ export class Events<T> {
   }
 
   #take(block: string): void {
+    const end = /^event: end\ndata: (.*)$/.exec(block);
+    if (end?.[1]) {
+      this.endCode = JSON.parse(end[1]).code;
+      return;
+    }
     const match = /^event: status\ndata: (.*)$/.exec(block);
-    if (!match?.[1]) throw new Error(`not a status event: ${block}`);
+    if (!match?.[1]) throw new Error(`neither a status nor an end: ${block}`);
     this.seen.push(JSON.parse(match[1]) as T);
     this.times.push(Date.now());
   }
