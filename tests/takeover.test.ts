@@ -68,11 +68,15 @@ for (const [what, knobs, command] of [
     const begun = agent.begun(command).length;
     await old.ask("start");
     await until(`${command} has begun`, () => agent.begun(command).length > begun);
-    const containers = agent.begun("init").length;
+    const { sandbox } = last(command);
+    const injections = agent.notes("inject").length;
     rpc.control.transfer(old.asset, buyer.address);
     const next = await Owned.of(stack, old.asset, "buyer");
     await next.start();
-    assert.equal(agent.begun("init").length, containers + 1, "it runs in another container");
+    assert.notEqual(last("init").sandbox, sandbox, "it runs in another container");
+    assert.ok(!agent.lives(sandbox), "and the old one's is gone");
+    const handedOver = JSON.stringify(agent.notes("inject").slice(injections));
+    assert.ok(!handedOver.includes(KEY), "no container after the transfer got the old owner's key");
     assert.equal(agent.injected().secrets.openai, stack.secrets.OPENAI_API_KEY);
     assert.deepEqual(agent.injected().config.gateway.auth.trustedProxy.allowUsers, [buyer.address]);
     assert.equal((await (await next.enter(stack)).get("/memory")).json().memory, null);
