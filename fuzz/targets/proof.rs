@@ -35,6 +35,7 @@ fn written(proof: &Proof<'_>, wallet: &Wallet) -> Vec<Vec<u8>> {
             })
             .collect(),
         Envelope::V1 => vec![[MARK, &[1, 1], wallet.as_bytes(), text].concat()],
+        Envelope::Memo => unreachable!("a transaction is no message"),
     }
 }
 

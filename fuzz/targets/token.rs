@@ -47,7 +47,8 @@ fuzz_target!(|input: &str| {
             continue;
         };
         assert_eq!(session.audience, audience);
-        assert!(header.contains("HS256"));
+        let header: serde_json::Value = serde_json::from_str(header).unwrap();
+        assert_eq!(header["alg"], "HS256");
         assert!(ends_at > NOW && ends_at <= NOW.saturating_add(LIFETIME));
     }
 });

@@ -1,5 +1,6 @@
 // What fuzzing starts from: the test vectors in the form that each target reads, and examples of what has no vectors.
 
+import { hkdfSync } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fromRoot } from "./project.mjs";
@@ -42,15 +43,25 @@ function answer(account) {
   );
 }
 
-const HEADER = '{"alg":"HS256","typ":"JWT"}';
+/** The key of the target `token`, and how tokens name it. */
+const KEY = "0123456789abcdef0123456789abcdef";
+const KID = Buffer.from(hkdfSync("sha256", KEY, "", "molt session key name", 4)).toString("hex");
+const HEADER = JSON.stringify({ alg: "HS256", typ: "JWT", kid: KID });
 const CLAIMS = {
+  iss: "multiclaw-edge",
   sub: "85AfJ2XkYrcs3NwFBvAc7vaKVo21aA1D1uSQExwcZae6",
   aud: "app",
-  sid: "02".repeat(16),
-  wal: "2rsDK346A2DPxKk1QEe5Y29huaXucV9kDQWe9J4dLVMy",
+  jti: "02".repeat(16),
+  wallet: "2rsDK346A2DPxKk1QEe5Y29huaXucV9kDQWe9J4dLVMy",
+  epoch: 1,
   iat: 1_768_478_400,
   exp: 1_768_480_000,
 };
+/** As tokens were at first. */
+const { sub, aud, iat, exp } = CLAIMS;
+const FIRST_CLAIMS = { sub, aud, sid: CLAIMS.jti, wal: CLAIMS.wallet, iat, exp };
+
+const CORE = "CoREENxT6tW1HoK8ypY1SxRMZTcVPm7R94rH4PZNhX7d";
 
 /** By target. @type {Record<string, () => Seed[]>} */
 const SEEDS = {
@@ -69,12 +80,35 @@ const SEEDS = {
     " __Host-molt_agent ; =; x=y=z;;",
   ],
   token: () => [
-    ...[CLAIMS, { ...CLAIMS, aud: "agent" }, { ...CLAIMS, exp: CLAIMS.iat }].map(
+    ...[CLAIMS, { ...CLAIMS, aud: "agent" }, { ...CLAIMS, exp: iat }].map(
       (claims) => `${HEADER}\n${JSON.stringify(claims)}`,
     ),
+    `{"alg":"HS256","typ":"JWT"}\n${JSON.stringify(FIRST_CLAIMS)}`,
     `{"alg":"none"}\n${JSON.stringify(CLAIMS)}`,
     `${Buffer.from(HEADER).toString("base64url")}.${Buffer.from(JSON.stringify(CLAIMS)).toString("base64url")}.AAAA`,
   ],
+  memo: () => {
+    const { unsigned, vectors: signed, text } = vectors("memo-vectors");
+    const transactions = signed.map((/** @type {{transaction: string}} */ { transaction }) => transaction);
+    return [text, ...[unsigned, ...transactions].map(fromBase64)];
+  },
+  webhook: () =>
+    [
+      [],
+      [{ slot: 1, instructions: [{ programId: CORE, accounts: [sub], innerInstructions: [] }] }],
+      [{ instructions: [{ programId: KEY, innerInstructions: [{ programId: CORE, accounts: [sub] }] }] }],
+      [
+        {
+          transaction: {
+            message: { accountKeys: [sub, CORE], instructions: [{ programIdIndex: 1, accounts: [0] }] },
+          },
+          meta: {
+            innerInstructions: [{ instructions: [{ programIdIndex: 1, accounts: [2] }] }],
+            loadedAddresses: { writable: [CLAIMS.wallet], readonly: [] },
+          },
+        },
+      ],
+    ].map((notice) => JSON.stringify(notice)),
 };
 
 /** Adds a target's seeds to what fuzzing has found before. @param {string} target @param {string} corpus */
