@@ -157,14 +157,18 @@ impl Chain {
     /// # Errors
     /// When `SOLANA_RPC_URLS`, `SOLANA_CLUSTER` or `MOLT_COLLECTION` is missing or malformed.
     pub fn from_vars(vars: Vars<'_>) -> Result<Self, Failure> {
-        const URLS: &str = "https URLs separated by commas (http for this machine alone)";
+        const URLS: &str =
+            "https URLs separated by commas, each once (http for this machine alone)";
         const CLUSTER: &str = "mainnet, testnet, devnet or localnet";
         const COLLECTION: &str = "the base58 address of the collection";
         let rpc_urls: Vec<String> = required(vars, "SOLANA_RPC_URLS", URLS)?
             .split(',')
             .map(|url| url.trim().to_owned())
             .collect();
-        if !rpc_urls.iter().all(|url| is_safe_url(url)) {
+        // One endpoint that is named twice would agree with itself.
+        let is_new = |(index, url)| rpc_urls.iter().position(|other| other == url) == Some(index);
+        if !rpc_urls.iter().all(|url| is_safe_url(url)) || !rpc_urls.iter().enumerate().all(is_new)
+        {
             return Err(malformed("SOLANA_RPC_URLS", URLS));
         }
         let cluster = ChainId::parse(&required(vars, "SOLANA_CLUSTER", CLUSTER)?)

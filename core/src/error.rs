@@ -176,6 +176,15 @@ impl Problem {
         )
     }
 
+    /// For a wallet that no key can be of. It follows from the address alone, so it tells nothing of any agent.
+    #[must_use]
+    pub fn cannot_sign() -> Self {
+        Self::new(
+            Code::Forbidden,
+            "This address is no key's: it is one that a program signs for, as an escrow's or a vault's, and can't sign in. Move the domain to a wallet of your own first.",
+        )
+    }
+
     /// No session, or one that ended.
     #[must_use]
     pub fn sign_in() -> Self {

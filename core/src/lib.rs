@@ -21,6 +21,7 @@ pub mod proxy;
 pub mod rate;
 mod reader;
 pub mod route;
+pub mod rpc;
 pub mod sealing;
 pub mod secret;
 pub mod secrets;

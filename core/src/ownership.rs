@@ -1,4 +1,5 @@
-//! Who owns an asset now: what is asked of Solana RPC, what its answer means, and how long it may be believed.
+//! Who owns an asset now: what is asked of Solana RPC, what its answer means, and how long it may be believed. Whom to
+//! ask, and how many must agree, is in `rpc`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -52,6 +53,43 @@ pub struct Owned {
     pub slot: u64,
 }
 
+/// What one endpoint says of an asset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    Owned(Owned),
+    /// Nobody has it, as of this slot.
+    Nobody(OwnershipError, u64),
+}
+
+impl Reading {
+    #[must_use]
+    pub const fn slot(&self) -> u64 {
+        match self {
+            Self::Owned(owned) => owned.slot,
+            Self::Nobody(_, slot) => *slot,
+        }
+    }
+
+    #[must_use]
+    pub const fn owner(&self) -> Option<Wallet> {
+        match self {
+            Self::Owned(owned) => Some(owned.owner),
+            Self::Nobody(..) => None,
+        }
+    }
+
+    /// That in which two readings agree or not.
+    ///
+    /// # Errors
+    /// Why there is no owner.
+    pub const fn says(&self) -> Result<Wallet, OwnershipError> {
+        match self {
+            Self::Owned(owned) => Ok(owned.owner),
+            Self::Nobody(reason, _) => Err(*reason),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Answer {
     result: Option<AnswerResult>,
@@ -85,42 +123,35 @@ struct AnswerAccount {
 ///
 /// # Errors
 /// [`AnswerError`] when the answer says nothing about the account.
-pub fn read_answer(
-    text: &str,
-    collection: Collection,
-) -> Result<Result<Owned, OwnershipError>, AnswerError> {
+pub fn read_answer(text: &str, collection: Collection) -> Result<Reading, AnswerError> {
     let answer: Answer = serde_json::from_str(text).map_err(|_| AnswerError::Malformed)?;
     if let Some(fault) = answer.error {
         return Err(AnswerError::Rpc(fault.code));
     }
     let result = answer.result.ok_or(AnswerError::Malformed)?;
+    let slot = result.context.slot;
     let Some(account) = result.value else {
-        return Ok(Err(OwnershipError::Missing));
+        return Ok(Reading::Nobody(OwnershipError::Missing, slot));
     };
     if account.data.1 != "base64" {
         return Err(AnswerError::Malformed);
     }
     let data = from_base64(&account.data.0).ok_or(AnswerError::Malformed)?;
-    Ok(owner_of(
-        &account.owner,
-        &data,
-        collection,
-        result.context.slot,
-    ))
+    Ok(match owner_of(&account.owner, &data, collection) {
+        Ok((owner, name)) => Reading::Owned(Owned { owner, name, slot }),
+        Err(reason) => Reading::Nobody(reason, slot),
+    })
 }
 
 fn owner_of(
     program: &Address,
     data: &[u8],
     collection: Collection,
-    slot: u64,
-) -> Result<Owned, OwnershipError> {
+) -> Result<(Wallet, String), OwnershipError> {
     match decode(program, data) {
-        Ok(AccountState::Asset(asset)) if asset.is_member_of(&collection) => Ok(Owned {
-            owner: asset.owner,
-            name: printable(&asset.name),
-            slot,
-        }),
+        Ok(AccountState::Asset(asset)) if asset.is_member_of(&collection) => {
+            Ok((asset.owner, printable(&asset.name)))
+        }
         Ok(AccountState::Burned) => Err(OwnershipError::Burned),
         Ok(_) => Err(OwnershipError::NotOurs),
         Err(AssetError::WrongProgram) => Err(OwnershipError::NotOurs),
@@ -133,28 +164,44 @@ fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// Slots that a node may be behind the newest reading and still be believed when it names the same owner: some 10 s,
-/// as nodes behind one address differ by a few.
+/// Slots that a node may be behind the newest reading and still be believed when it changes nothing: some 10 s, as nodes
+/// behind one address differ by a few.
 pub const SLOTS_BEHIND: u64 = 25;
-/// How long a reading's slot counts as a floor for the next ones. Bounded, so that an endpoint that claims a slot far
-/// ahead can't make every other one look late for ever.
+/// How long a reading's slot counts as a floor for the next ones. Bounded, so that a slot far ahead of the chain's, which
+/// a single configured endpoint may claim, can't make every answer look late for ever.
 pub const FLOOR_LIFETIME: Seconds = Seconds::new(60);
 
-/// Whether an answer is older than what is known already: a node that lags must not bring the last owner back (C07).
+/// The slot below which an answer is too old to count: a node that lags must not bring the last owner back (C07).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Floor {
+    pub slot: u64,
+    pub since: Timestamp,
+    /// Whom the asset belongs to as of that slot; `None` for a floor that is not of one asset.
+    pub owner: Option<Wallet>,
+}
+
+impl Floor {
+    #[must_use]
+    pub fn is_above(&self, reading: &Reading, now: Timestamp) -> bool {
+        let least = if self.owner.is_some() && reading.owner() != self.owner {
+            self.slot
+        } else {
+            self.slot.saturating_sub(SLOTS_BEHIND)
+        };
+        now < self.since.saturating_add(FLOOR_LIFETIME) && reading.slot() < least
+    }
+}
+
+/// The floor after a reading that counted. One that is a few slots older does not lower it, one that could count only as
+/// the floor had been given up does, and only those that endpoints agreed on raise it: none locks the others out by a slot
+/// far ahead.
 #[must_use]
-pub fn is_behind(
-    answer: &Owned,
-    known: (Wallet, u64),
-    known_since: Timestamp,
-    now: Timestamp,
-) -> bool {
-    let (owner, slot) = known;
-    let floor = if answer.owner == owner {
-        slot.saturating_sub(SLOTS_BEHIND)
-    } else {
+pub const fn next_floor(floor: u64, slot: u64, agreed: bool) -> u64 {
+    if slot < floor.saturating_sub(SLOTS_BEHIND) || (agreed && slot > floor) {
         slot
-    };
-    now < known_since.saturating_add(FLOOR_LIFETIME) && answer.slot < floor
+    } else {
+        floor
+    }
 }
 
 /// How much the last reading of the owner may still be trusted.
@@ -211,7 +258,7 @@ mod tests {
         )
     }
 
-    fn answer(name: &str) -> Result<Result<Owned, OwnershipError>, AnswerError> {
+    fn answer(name: &str) -> Result<Reading, AnswerError> {
         let (fixture, collection) = fixture(name);
         let account = &fixture["account"];
         let text = json!({"jsonrpc": "2.0", "id": 1, "result": {"context": {"slot": 7, "apiVersion": "3"}, "value": {
@@ -225,7 +272,9 @@ mod tests {
 
     #[test]
     fn c04_only_a_member_of_the_collection_has_an_owner() {
-        let owned = answer("asset_in_collection_plain").unwrap().unwrap();
+        let Ok(Reading::Owned(owned)) = answer("asset_in_collection_plain") else {
+            panic!("it has an owner");
+        };
         assert_eq!((owned.name.as_str(), owned.slot), ("alice.molt", 7));
         for (name, error) in [
             ("asset_burned", OwnershipError::Burned),
@@ -240,7 +289,7 @@ mod tests {
             ("truncated_65", OwnershipError::Malformed),
             ("empty_data", OwnershipError::Malformed),
         ] {
-            assert_eq!(answer(name).unwrap(), Err(error), "{name}");
+            assert_eq!(answer(name), Ok(Reading::Nobody(error, 7)), "{name}");
         }
     }
 
@@ -249,8 +298,8 @@ mod tests {
         let (_, collection) = fixture("asset_burned");
         let null = r#"{"jsonrpc":"2.0","id":1,"result":{"context":{"slot":1},"value":null}}"#;
         assert_eq!(
-            read_answer(null, collection).unwrap(),
-            Err(OwnershipError::Missing)
+            read_answer(null, collection),
+            Ok(Reading::Nobody(OwnershipError::Missing, 1))
         );
         let behind = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"behind"}}"#;
         assert_eq!(
@@ -276,18 +325,44 @@ mod tests {
     #[test]
     fn c07_a_node_that_lags_does_not_bring_the_last_owner_back() {
         let [new, old] = [1, 2].map(|byte| Wallet::from_bytes([byte; 32]));
-        let known = (new, 1000);
-        let at = Timestamp::from_secs(100);
-        let says = |owner, slot, later| {
-            let name = String::new();
-            let now = at.saturating_add(Seconds::new(later));
-            is_behind(&Owned { owner, name, slot }, known, at, now)
+        let since = Timestamp::from_secs(100);
+        let floor = |owner| Floor {
+            slot: 1000,
+            since,
+            owner,
         };
-        assert!(says(old, 999, 1) && says(old, 0, 59));
-        assert!(!says(old, 1000, 1), "what is as new counts");
-        assert!(!says(old, 999, 60), "a floor does not last");
-        assert!(!says(new, 975, 1), "nodes differ by a few slots");
-        assert!(says(new, 974, 1));
+        let owned = |owner, slot| {
+            Reading::Owned(Owned {
+                owner,
+                name: String::new(),
+                slot,
+            })
+        };
+        let late = |reading: &Reading, later| {
+            floor(Some(new)).is_above(reading, since.saturating_add(Seconds::new(later)))
+        };
+        assert!(late(&owned(old, 999), 1) && late(&owned(old, 0), 59));
+        assert!(!late(&owned(old, 1000), 1), "what is as new counts");
+        assert!(!late(&owned(old, 999), 60), "a floor does not last");
+        assert!(!late(&owned(new, 975), 1), "nodes differ by a few slots");
+        assert!(late(&owned(new, 974), 1));
+        let nobody = |slot| Reading::Nobody(OwnershipError::Missing, slot);
+        assert!(late(&nobody(999), 1), "nor take the owner away");
+        assert!(!late(&nobody(1000), 1));
+        for reading in [owned(old, 975), nobody(975)] {
+            assert!(!floor(None).is_above(&reading, since));
+        }
+        assert!(floor(None).is_above(&owned(new, 974), since));
+    }
+
+    #[test]
+    fn c07_a_floor_is_raised_by_agreement_alone_and_sinks_when_it_was_given_up() {
+        assert_eq!(next_floor(1000, 1001, true), 1001);
+        assert_eq!(next_floor(1000, 1_000_000, false), 1000);
+        for agreed in [true, false] {
+            assert_eq!(next_floor(1000, 975, agreed), 1000);
+            assert_eq!(next_floor(1000, 974, agreed), 974);
+        }
     }
 
     #[test]

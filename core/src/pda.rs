@@ -22,9 +22,12 @@ pub fn asset_signer(asset: &Asset) -> Option<(Address, u8)> {
             .chain_update(DOMAIN)
             .finalize()
             .into();
-        CompressedEdwardsY(hash)
-            .decompress()
-            .is_none()
-            .then_some((Address::from_bytes(hash), bump))
+        (!is_on_curve(&hash)).then_some((Address::from_bytes(hash), bump))
     })
+}
+
+/// Whether a key for the address can exist. An escrow's, a vault's or an agent's own is off the curve: it signs nothing.
+#[must_use]
+pub fn is_on_curve(address: &[u8; 32]) -> bool {
+    CompressedEdwardsY(*address).decompress().is_some()
 }

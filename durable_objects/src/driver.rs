@@ -21,7 +21,6 @@ use crate::container::{Container, Stdin};
 use crate::port::{Outcome, Tried as _, log, now, random};
 use crate::settings;
 use crate::store::Domain;
-use crate::watch::Care;
 
 /// After a failure of the driver itself.
 pub const RETRY_AFTER_FAILURE: Seconds = Seconds::new(5);
@@ -114,22 +113,13 @@ impl Agent {
         Ok(now().saturating_add(Seconds::new(max_age.get().max(1))))
     }
 
-    /// Looks whether the owner is still the owner; a new one takes over in there. Cuts what is open for sessions that
-    /// ended, and everything when nobody can tell for longer than the grace. Tells whether anything is to be done now.
+    /// Looks after whom what is open is open for. Tells whether anything is to be done now.
     async fn watch(&self) -> Outcome<bool> {
         let Some(domain) = self.store.domain()? else {
             return Ok(false);
         };
         let before = self.life()?;
-        match self.owner(domain, Care::Bounded).await {
-            Ok(_) => {
-                self.disconnect(|id| self.store.session(id, now()).is_ok_and(|row| row.is_some()))
-            }
-            Err(failure) => {
-                log(&failure);
-                self.disconnect(|_| false);
-            }
-        }
+        self.look_after(domain).await?;
         Ok(self.life()? != before)
     }
 

@@ -1,80 +1,165 @@
-//! Asks Solana RPC who owns an asset: the configured endpoints in order, each with a time limit.
+//! Asks Solana RPC who owns an asset: plays out the core's policy (`multiclaw_core::rpc`) on the configured endpoints.
 
-use core::time::Duration;
+use core::cell::RefCell;
 
+use futures_util::future::{Either, LocalBoxFuture, select, select_all};
 use multiclaw_core::config::Chain;
-use multiclaw_core::error::{Code, Failure};
+use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::ownership::{
-    MAX_ANSWER_LENGTH, Owned, OwnershipError, account_request, read_answer,
+    Floor, MAX_ANSWER_LENGTH, Owned, OwnershipError, Reading, account_request, read_answer,
 };
-use worker::{Fetch, Headers, Method, Request, RequestInit};
+use multiclaw_core::rpc::{Fault, Poll, Pool, RETRY_AFTER, Step, Verdict};
+use worker::{AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, Response};
 
-use crate::port::{Outcome, Tried as _, log, read_bounded, within};
+use crate::port::{Outcome, log, now, random, read_bounded};
 
-const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(4);
+thread_local! {
+    /// Of this isolate: who failed of late, and the slot that was agreed on.
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool::new()) };
+}
 
-/// The owner now, or why the asset has none. The first usable answer counts; one that is `behind` is not.
+/// The owner for a login, as two endpoints say where there are two; or why the asset has none, said as well by two.
 ///
 /// # Errors
-/// `rpc_unavailable` when no endpoint gave a usable answer.
-pub async fn owner_of(
+/// `rpc_unavailable` when too few gave a usable answer, or they contradict one another.
+pub async fn owner_at_login(chain: &Chain, asset: Asset) -> Outcome<Result<Owned, OwnershipError>> {
+    let poll = Poll::login(chain.rpc_urls.len(), now());
+    match play(chain, asset, poll).await? {
+        Verdict::Counts { reading, .. } => Ok(match reading {
+            Reading::Owned(owned) => Ok(owned),
+            Reading::Nobody(reason, _) => Err(reason),
+        }),
+        Verdict::Disputed(by) => Err(disputed(&by)),
+        Verdict::Silent => Err(silent()),
+    }
+}
+
+/// Whether the `known` owner still is the owner. Right after a reading that failed nobody waits for a second try.
+pub(crate) async fn look(
     chain: &Chain,
     asset: Asset,
-    behind: impl Fn(&Owned) -> bool,
-) -> Outcome<Result<Owned, OwnershipError>> {
-    for (index, url) in chain.rpc_urls.iter().enumerate() {
-        // An endpoint's URL may hold a key: the log names it by its place in the list.
-        let what = format!("SOLANA_RPC_URLS[{index}]");
-        match within(ENDPOINT_TIMEOUT, &what, ask(url, chain, asset, &what)).await {
-            Ok(Ok(owned)) if behind(&owned) => {
-                log(&Failure::internal(format!(
-                    "{what} is behind what is known already"
-                )));
-            }
-            Ok(answer) => return Ok(answer),
-            Err(failure) => log(&failure),
-        }
-    }
-    Err(Failure::new(
+    known: Floor,
+    has_failed: bool,
+) -> Outcome<Verdict> {
+    let poll = Poll::watch(chain.rpc_urls.len(), known, now());
+    play(chain, asset, if has_failed { poll.once() } else { poll }).await
+}
+
+pub(crate) fn silent() -> Failure {
+    unavailable("too few RPC endpoints gave a usable answer".to_owned())
+}
+
+pub(crate) fn disputed(by: &[usize]) -> Failure {
+    let names: Vec<String> = by.iter().map(|index| name(*index)).collect();
+    unavailable(format!(
+        "no two RPC endpoints agree on the owner, by what {} said",
+        names.join(" and ")
+    ))
+}
+
+fn unavailable(context: String) -> Failure {
+    let problem = Problem::new(
         Code::RpcUnavailable,
         "Solana can't be asked who owns the domain now. Try again in a moment.",
-        "no RPC endpoint gave a usable answer",
-    ))
+    );
+    Failure {
+        problem: problem.retry_after(RETRY_AFTER.get()),
+        context: Some(context),
+    }
+}
+
+/// An endpoint's URL may hold a key: the log names it by its place in the list.
+fn name(index: usize) -> String {
+    format!("SOLANA_RPC_URLS[{index}]")
+}
+
+/// On the heap, as its code would otherwise be in the Worker once for each caller.
+fn play(chain: &Chain, asset: Asset, poll: Poll) -> LocalBoxFuture<'_, Outcome<Verdict>> {
+    Box::pin(play_out(chain, asset, poll))
+}
+
+async fn play_out(chain: &Chain, asset: Asset, mut poll: Poll) -> Outcome<Verdict> {
+    let mut asked: Vec<LocalBoxFuture<'_, (usize, Result<Reading, Fault>)>> = Vec::new();
+    loop {
+        let [chance] = random()?;
+        match POOL.with_borrow_mut(|pool| poll.next(pool, now(), chance)) {
+            Step::Ask(endpoints) => {
+                let limit = poll.call_limit(now());
+                for index in endpoints {
+                    let url = chain.rpc_urls.get(index).map_or("", String::as_str);
+                    let answer = ask(url, chain, asset, limit);
+                    asked.push(Box::pin(async move { (index, answer.await) }));
+                }
+            }
+            Step::Listen if asked.is_empty() => return Ok(Verdict::Silent),
+            Step::Listen => {
+                let ((index, answer), _, others) = select_all(asked).await;
+                asked = others;
+                let heard = POOL.with_borrow_mut(|pool| poll.hear(pool, index, answer, now()));
+                if let Err(fault) = heard {
+                    log(&unavailable(format!("{} {fault}", name(index))));
+                }
+            }
+            Step::Pause(pause) => Delay::from(pause).await,
+            Step::Done(verdict) => return Ok(verdict),
+        }
+    }
+}
+
+/// Ends a request that nobody waits for any more: a connection is one of the few that a Worker may hold.
+struct EndedWithMe(Option<AbortController>);
+
+impl Drop for EndedWithMe {
+    fn drop(&mut self) {
+        if let Some(controller) = self.0.take() {
+            controller.abort();
+        }
+    }
 }
 
 async fn ask(
     url: &str,
     chain: &Chain,
     asset: Asset,
-    what: &str,
-) -> Outcome<Result<Owned, OwnershipError>> {
+    limit: core::time::Duration,
+) -> Result<Reading, Fault> {
+    let controller = AbortController::default();
+    let signal = controller.signal();
+    let _ended = EndedWithMe(Some(controller));
+    let answer = core::pin::pin!(async {
+        let request = question(url, asset).map_err(|_| Fault::Unreachable)?;
+        // The runtime's error text may hold the URL: only that it failed is kept.
+        let response = Fetch::Request(request).send_with_signal(&signal).await;
+        read(response.map_err(|_| Fault::Unreachable)?, chain).await
+    });
+    match select(answer, Delay::from(limit)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => Err(Fault::TimedOut),
+    }
+}
+
+fn question(url: &str, asset: Asset) -> worker::Result<Request> {
     let headers = Headers::new();
-    headers
-        .set("content-type", "application/json")
-        .tried(what)?;
+    headers.set("content-type", "application/json")?;
     let mut init = RequestInit::new();
     init.with_method(Method::Post)
         .with_headers(headers)
         .with_body(Some(account_request(asset).to_string().into()));
     // A redirect could lead anywhere; an RPC endpoint has no reason to send one.
     init.with_redirect(worker::RequestRedirect::Manual);
-    let request = Request::new_with_init(url, &init)
-        .map_err(|_| Failure::internal(format!("{what} is not a URL")))?;
-    // The runtime's error text may hold the URL: only that it failed is kept.
-    let mut response = Fetch::Request(request)
-        .send()
-        .await
-        .map_err(|_| Failure::internal(format!("{what} can't be reached")))?;
-    if response.status_code() != 200 {
-        return Err(Failure::internal(format!(
-            "{what} answered status {}",
-            response.status_code()
-        )));
+    Request::new_with_init(url, &init)
+}
+
+async fn read(mut response: Response, chain: &Chain) -> Result<Reading, Fault> {
+    let retry_after = response.headers().get("retry-after").ok().flatten();
+    if let Some(fault) = Fault::of_status(response.status_code(), retry_after.as_deref()) {
+        return Err(fault);
     }
-    let bytes = read_bounded(response.stream().tried(what)?, MAX_ANSWER_LENGTH, what).await?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::internal(format!("{what}: the answer is not UTF-8")))?;
-    read_answer(&text, chain.collection)
-        .map_err(|error| Failure::internal(format!("{what}: {error}")))
+    let body = response.stream().map_err(|_| Fault::Malformed)?;
+    let bytes = read_bounded(body, MAX_ANSWER_LENGTH, "")
+        .await
+        .map_err(|_| Fault::Malformed)?;
+    let text = core::str::from_utf8(&bytes).map_err(|_| Fault::Malformed)?;
+    Ok(read_answer(text, chain.collection)?)
 }

@@ -1,13 +1,16 @@
 //! Whether a caller is still the owner: the session's row, and the chain's word within the freshness bound (C07).
 
-use core::cell::Cell;
+use core::cell::RefCell;
 use core::time::Duration;
 
 use futures_util::lock::Mutex;
-use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::error::{Failure, Problem};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::Caller;
-use multiclaw_core::ownership::{Freshness, Owned, OwnershipError, freshness, is_behind};
+use multiclaw_core::ownership::{
+    Floor, Freshness, Owned, OwnershipError, Reading, freshness, next_floor,
+};
+use multiclaw_core::rpc::Verdict;
 use multiclaw_core::time::Timestamp;
 use worker::Delay;
 
@@ -38,7 +41,31 @@ pub enum Care {
 #[derive(Default)]
 pub struct Readings {
     turn: Mutex<()>,
-    failed: Cell<Option<(Timestamp, Problem)>>,
+    failed: RefCell<Option<Failed>>,
+}
+
+#[derive(Clone)]
+struct Failed {
+    asked_at: Timestamp,
+    cause: Cause,
+    problem: Problem,
+}
+
+/// Why a reading lets nobody pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Nobody answers: a short while the last reading still holds, except where it must be fresh.
+    Silent,
+    /// Endpoints contradict one another. Nobody passes on what was known before, and nothing is taken from anybody.
+    Disputed,
+    /// The chain says that nobody owns it, or the reading could not be done.
+    Refused,
+}
+
+type Read<T> = Result<T, (Cause, Failure)>;
+
+fn refused(failure: Failure) -> (Cause, Failure) {
+    (Cause::Refused, failure)
 }
 
 impl Agent {
@@ -52,10 +79,8 @@ impl Agent {
         if domain.asset != caller.asset || session.wallet != caller.wallet {
             return Err(Problem::not_yours().into());
         }
-        if caller
-            .epoch
-            .is_some_and(|epoch| self.life().is_ok_and(|life| life.tenure != epoch))
-        {
+        let tenure = self.life()?.tenure;
+        if caller.epoch.is_some_and(|epoch| epoch != tenure) {
             return Err(Problem::sign_in().into());
         }
         let domain = self.owner(domain, care).await?;
@@ -71,64 +96,121 @@ impl Agent {
 
     /// The domain with an owner as fresh as `care` asks.
     pub(crate) async fn owner(&self, domain: Domain, care: Care) -> Outcome<Domain> {
-        let age = freshness(domain.checked_at(), now(), settings::ownership(&self.env)?);
-        if age == Freshness::Fresh && care == Care::Bounded {
+        let known = self.known_owner(domain, care).await;
+        known.map_err(|(_, failure)| failure)
+    }
+
+    async fn known_owner(&self, domain: Domain, care: Care) -> Read<Domain> {
+        let age = self.age(&domain).map_err(refused)?;
+        if age == Freshness::Fresh && care == Care::Bounded && !self.is_disputed() {
             return Ok(domain);
         }
-        match self.read_owner(domain.asset).await {
-            Ok(domain) => Ok(domain),
-            // Nobody answers: a short while the last reading still holds, except where it must be fresh.
-            Err(failure)
-                if failure.problem.code == Code::RpcUnavailable
-                    && age == Freshness::Stale
-                    && care == Care::Bounded =>
-            {
+        match self.reading(domain.asset).await {
+            Err((Cause::Silent, failure)) if age == Freshness::Stale && care == Care::Bounded => {
                 log(&failure);
                 Ok(domain)
             }
-            Err(failure) => Err(failure),
+            read => read,
         }
     }
 
-    /// The owner as the chain tells it from now on. Whoever asks while others do waits for a reading that began after:
-    /// however many ask, one question is under way.
+    /// Looks whether the owner is still the owner; a new one takes over in there. Cuts what is open for sessions that
+    /// ended, and everything when nobody can tell for longer than the grace. A contradiction between endpoints alone
+    /// cuts nothing within it.
+    pub(crate) async fn look_after(&self, domain: Domain) -> Outcome<()> {
+        let age = self.age(&domain)?;
+        let stays = match self.known_owner(domain, Care::Bounded).await {
+            Ok(_) => true,
+            Err((cause, failure)) => {
+                log(&failure);
+                cause == Cause::Disputed && age != Freshness::Expired
+            }
+        };
+        self.disconnect(|id| stays && self.store.session(id, now()).is_ok_and(|row| row.is_some()));
+        Ok(())
+    }
+
+    fn age(&self, domain: &Domain) -> Outcome<Freshness> {
+        let policy = settings::ownership(&self.env)?;
+        Ok(freshness(domain.checked_at(), now(), policy))
+    }
+
+    /// Whether endpoints contradicted one another since the last reading that counted.
+    fn is_disputed(&self) -> bool {
+        let failed = self.readings.failed.borrow();
+        failed
+            .as_ref()
+            .is_some_and(|failed| failed.cause == Cause::Disputed)
+    }
+
+    /// The owner as the chain tells it from now on.
     pub(crate) async fn read_owner(&self, asset: Asset) -> Outcome<Domain> {
+        self.reading(asset).await.map_err(|(_, failure)| failure)
+    }
+
+    /// Whoever asks while others do waits for a reading that began after: however many ask, one question is under way.
+    async fn reading(&self, asset: Asset) -> Read<Domain> {
         let wanted_at = now();
         let _turn = self.readings.turn.lock().await;
-        if let Some(domain) = self.store.domain()?
+        if let Some(domain) = self.store.domain().map_err(refused)?
             && domain.checked_at() >= wanted_at
         {
             return Ok(domain);
         }
-        if let Some((asked_at, problem)) = self.readings.failed.take()
-            && asked_at >= wanted_at
-        {
-            self.readings.failed.set(Some((asked_at, problem.clone())));
-            return Err(problem.into());
+        let failed = self.readings.failed.borrow().clone();
+        if let Some(failed) = failed.filter(|failed| failed.asked_at >= wanted_at) {
+            return Err((failed.cause, failed.problem.into()));
         }
         let asked_at = now();
-        let read = self.read_owner_now(asset, asked_at).await;
-        let failed = read.as_ref().err();
-        self.readings
-            .failed
-            .set(failed.map(|failure| (asked_at, failure.problem.clone())));
+        let read = match self.read_owner_now(asset, asked_at).await {
+            // That nobody answers any more settles no contradiction.
+            Err((Cause::Silent, failure)) if self.is_disputed() => Err((Cause::Disputed, failure)),
+            read => read,
+        };
+        let failed = read.as_ref().err().map(|(cause, failure)| Failed {
+            asked_at,
+            cause: *cause,
+            problem: failure.problem.clone(),
+        });
+        self.readings.failed.replace(failed);
         read
     }
 
     /// Asks the chain and records the answer; a new owner takes over at once.
-    async fn read_owner_now(&self, asset: Asset, asked_at: Timestamp) -> Outcome<Domain> {
-        let chain = settings::chain(&self.env)?;
-        let before = self.store.domain()?;
-        let behind = |answer: &Owned| {
-            before.as_ref().is_some_and(|known| {
-                is_behind(answer, (known.owner, known.slot), known.checked_at(), now())
-            })
+    async fn read_owner_now(&self, asset: Asset, asked_at: Timestamp) -> Read<Domain> {
+        let chain = settings::chain(&self.env).map_err(refused)?;
+        let before = self.store.domain().map_err(refused)?;
+        let known = before.ok_or_else(|| refused(missing_row()))?;
+        let floor = Floor {
+            slot: known.slot,
+            since: known.checked_at(),
+            owner: Some(known.owner),
         };
-        let mut owned = match solana::owner_of(&chain, asset, behind).await? {
-            Ok(owned) => owned,
-            Err(reason) => {
-                // What is burned never comes back; any other reason may be a node's that lags.
-                if let (OwnershipError::Burned, Some(known)) = (reason, &before) {
+        let has_failed = self.readings.failed.borrow().is_some();
+        let verdict = solana::look(&chain, asset, floor, has_failed).await;
+        match verdict.map_err(refused)? {
+            Verdict::Counts { reading, agreed } => self
+                .record(&known, reading, agreed, asked_at)
+                .await
+                .map_err(refused),
+            Verdict::Disputed(by) => Err((Cause::Disputed, solana::disputed(&by))),
+            Verdict::Silent => Err((Cause::Silent, solana::silent())),
+        }
+    }
+
+    /// Another owner than the known one, or none, is what two endpoints said, where there are two.
+    async fn record(
+        &self,
+        known: &Domain,
+        reading: Reading,
+        agreed: bool,
+        asked_at: Timestamp,
+    ) -> Outcome<Domain> {
+        let mut owned = match reading {
+            Reading::Owned(owned) => owned,
+            Reading::Nobody(reason, _) => {
+                // What is burned never comes back; any other reason may be that of nodes that lag.
+                if reason == OwnershipError::Burned {
                     self.take_over(known, None, asked_at).await?;
                 }
                 return Err(Failure {
@@ -137,19 +219,13 @@ impl Agent {
                 });
             }
         };
-        match before {
-            Some(known) if known.owner != owned.owner => {
-                self.take_over(&known, Some(&owned), asked_at).await?;
-            }
-            known => {
-                // A node may be some slots behind the last one; the floor does not sink with it.
-                owned.slot = known.map_or(owned.slot, |known| owned.slot.max(known.slot));
-                self.store.save_domain(asset, &owned, asked_at)?;
-            }
+        if known.owner == owned.owner {
+            owned.slot = next_floor(known.slot, owned.slot, agreed);
+            self.store.save_domain(known.asset, &owned, asked_at)?;
+        } else {
+            self.take_over(known, Some(&owned), asked_at).await?;
         }
-        self.store
-            .domain()?
-            .ok_or_else(|| Failure::internal("the domain row is missing"))
+        self.store.domain()?.ok_or_else(missing_row)
     }
 
     /// Takes everything from everybody but the owner that the chain names now (C08). The container is destroyed by the
@@ -181,4 +257,8 @@ impl Agent {
         }
         Ok(())
     }
+}
+
+fn missing_row() -> Failure {
+    Failure::internal("the domain row is missing")
 }

@@ -3,18 +3,18 @@
 
 use libfuzzer_sys::fuzz_target;
 use multiclaw_core::ids::Collection;
-use multiclaw_core::ownership::read_answer;
+use multiclaw_core::ownership::{Reading, read_answer};
 
 /// The one that the seeds belong to: `2pWYBdUHWd94BM6Vtq7jYrPukWR7v8Eys4m7MiFxHqg9`.
 const COLLECTION: &str = "2pWYBdUHWd94BM6Vtq7jYrPukWR7v8Eys4m7MiFxHqg9";
 
 fuzz_target!(|text: &str| {
     let collection = Collection::parse(COLLECTION).unwrap();
-    if let Ok(Ok(owned)) = read_answer(text, collection) {
+    if let Ok(Reading::Owned(owned)) = read_answer(text, collection) {
         assert!(owned.name.chars().count() <= 64);
         assert!(!owned.name.chars().any(char::is_control));
         // Nothing belongs to two collections.
         let other = read_answer(text, Collection::from_bytes([0; 32]));
-        assert!(matches!(other, Ok(Err(_))));
+        assert!(matches!(other, Ok(Reading::Nobody(..))));
     }
 });

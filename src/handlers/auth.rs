@@ -9,6 +9,7 @@ use multiclaw_core::encoding::{base64, from_base64};
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::{Asset, Nonce, SessionId, Wallet};
 use multiclaw_core::messages::{Call, Login, NewSession, OwnerCall, SessionView};
+use multiclaw_core::pda::is_on_curve;
 use multiclaw_core::proof::{Evidence, Signature};
 use multiclaw_core::session::{Audience, Issuer, Session, clear_cookie, set_cookie};
 use multiclaw_core::time::Seconds;
@@ -37,6 +38,9 @@ pub async fn challenge(request: Request, env: &Env, hosts: &Hosts) -> Outcome<Re
     let fields = Fields::read(&request).await?;
     let asset = parse(&fields, "asset", ADDRESS_LENGTH, Asset::parse)?;
     let wallet = parse(&fields, "wallet", ADDRESS_LENGTH, Wallet::parse)?;
+    if !is_on_curve(wallet.as_bytes()) {
+        return Err(Problem::cannot_sign().into());
+    }
     limits::login_at(asset, env).await?;
     let origin = header(&request, "origin").and_then(|origin| hosts.app_origin(&origin).cloned());
     let origin = origin.as_ref().unwrap_or(hosts.primary());
@@ -133,7 +137,7 @@ async fn log_in(env: &Env, challenge: &Challenge, evidence: &Evidence) -> Outcom
                 format!("The proof was refused: {other}. Sign a new challenge."),
             ),
         })?;
-    let owned = solana::owner_of(&settings::chain(env)?, challenge.asset(), |_| false)
+    let owned = solana::owner_at_login(&settings::chain(env)?, challenge.asset())
         .await?
         .map_err(|_| Problem::not_yours())?;
     if owned.owner != wallet {
