@@ -64,9 +64,17 @@ test("solana:signIn gets the challenge's input, and the bytes that the wallet si
   });
 });
 
-test("a sign-in with another account than the challenge's is refused before it is sent", async () => {
-  const signIn = async () => [{ account: account(OTHER), signedMessage: new Uint8Array(), signature: SIGNATURE }];
-  await assert.rejects(prove(wallet({ "solana:signIn": { signIn } }), account(ADDRESS), CHALLENGE), /another account/);
+test("an answer that cannot be used is refused before it is sent, and no other way is tried", async () => {
+  const another = { account: account(OTHER), signedMessage: new Uint8Array(), signature: SIGNATURE };
+  for (const [outputs, error] of [
+    [[another], /another account/],
+    [[], /no signature/],
+  ] as const) {
+    const asked: string[] = [];
+    const ways = full({ signIn: async () => outputs, signMessage: signedMessage }, asked);
+    await assert.rejects(prove(ways, account(ADDRESS), CHALLENGE), error);
+    assert.deepEqual(asked, ["signIn"]);
+  }
 });
 
 test("solana:signMessage signs the exact text, which then need not be sent back", async () => {

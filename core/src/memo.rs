@@ -43,7 +43,7 @@ pub enum MemoError {
     Signers,
     #[error("the transaction takes accounts from a lookup table")]
     Lookup,
-    #[error("the transaction's blockhash is not the one of no block that was asked for")]
+    #[error("the transaction has another blockhash than it was given, and could land")]
     Blockhash,
     #[error("the transaction calls a program that a sign-in does not need")]
     Program,

@@ -60,6 +60,22 @@ fn the_text_is_taken_out_of_each_envelope() {
 }
 
 #[test]
+fn c03_a_signature_is_over_the_bytes_that_came_with_it_or_else_over_the_text_that_was_asked_for() {
+    let over = |signed: &str, sent: Option<&str>| {
+        let signature = Signature::from_bytes(signer().sign(signed.as_bytes()).to_bytes());
+        let signed = sent.map(|text| text.as_bytes().to_vec());
+        let evidence = Evidence::Message { signature, signed };
+        evidence
+            .verify(&wallet(), TEXT)
+            .map(|proof| proof.text.to_owned())
+    };
+    assert_eq!(over(TEXT, None), Ok(TEXT.to_owned()));
+    assert_eq!(over("other", Some("other")), Ok("other".to_owned()));
+    assert_eq!(over("other", None), Err(ProofError::Signature));
+    assert_eq!(over(TEXT, Some("other")), Err(ProofError::Signature));
+}
+
+#[test]
 fn a_malformed_envelope_is_refused_although_the_wallet_signed_it() {
     let (key, other, len) = (*wallet().as_bytes(), [3; 32], length(TEXT));
     let accented = "café";
