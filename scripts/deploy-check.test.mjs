@@ -94,6 +94,11 @@ const BROKEN = [
     "env.production.vars.SOLANA_RPC_URLS",
   ],
   [
+    "an RPC named twice",
+    ({ vars }) => (vars.SOLANA_RPC_URLS = "https://rpc.dev, https://rpc.dev"),
+    "env.production.vars.SOLANA_RPC_URLS",
+  ],
+  [
     "a key in a variable",
     ({ vars }) => (vars.SOLANA_RPC_URLS = "https://rpc.dev/v2/a1B2c3D4e5F6g7H8"),
     "env.production.vars.SOLANA_RPC_URLS",

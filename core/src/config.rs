@@ -337,6 +337,22 @@ mod tests {
     }
 
     #[test]
+    fn c04_an_endpoint_counts_once() {
+        let chain = |urls: &str| {
+            Chain::from_vars(&|name| match name {
+                "SOLANA_RPC_URLS" => Some(urls.to_owned()),
+                "SOLANA_CLUSTER" => Some("devnet".to_owned()),
+                "MOLT_COLLECTION" => Some(Collection::from_bytes([1; 32]).to_string()),
+                _ => None,
+            })
+        };
+        let [one, two] = ["https://one.example/", "https://two.example/"];
+        let both = chain(&format!("{one}, {two}")).unwrap();
+        assert_eq!(both.rpc_urls, [one, two]);
+        assert!(chain(&format!("{one}, {two},{one}")).is_err());
+    }
+
+    #[test]
     fn numbers_are_bounded_and_named() {
         let vars = |name: &str| (name == "IDLE_TIMEOUT").then(|| "0".to_owned());
         let failure = seconds(&vars, "IDLE_TIMEOUT", 600, 1..=86_400)

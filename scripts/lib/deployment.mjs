@@ -49,6 +49,12 @@ export const isExample = (host) => /(^|\.)example(\.(com|net|org))?(:\d+)?(\/|$)
 const each = (/** @type {string} */ list, /** @type {(part: string) => boolean} */ fits) =>
   list.split(",").every((part) => fits(part.trim()));
 
+/** Whether no part is there twice. @param {string} list */
+const isOnce = (list) => {
+  const parts = list.split(",").map((part) => part.trim());
+  return new Set(parts).size === parts.length;
+};
+
 /** A path or query that is no name but a key, as RPC providers put it into their URLs. @param {string} url */
 export const holdsKey = (url) => /@|\?|[/=][A-Za-z0-9_-]{16,}/.test(url.replace(/^https?:\/\//, ""));
 
@@ -79,8 +85,8 @@ export const VARIABLES = {
   },
   SOLANA_RPC_URLS: {
     required: true,
-    expected: "https URLs separated by commas",
-    fits: (value) => each(value, (url) => /^https:\/\/[^\s/]/.test(url)),
+    expected: "https URLs separated by commas, each once",
+    fits: (value) => each(value, (url) => /^https:\/\/[^\s/]/.test(url)) && isOnce(value),
     secretAllowed: true,
   },
   SOLANA_CLUSTER: {
