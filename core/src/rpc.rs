@@ -33,7 +33,7 @@ pub struct Limits {
 
 impl Limits {
     pub const LOGIN: Self = Self {
-        call: Duration::from_secs(3),
+        call: Duration::from_secs(4),
         total: Duration::from_secs(8),
     };
     /// Requests of running sessions wait for it.
@@ -128,6 +128,12 @@ impl Pool {
         self.breakers
             .get(endpoint)
             .is_some_and(|breaker| breaker.allows(now))
+    }
+
+    fn bears_asking(&self, endpoint: usize) -> bool {
+        self.breakers
+            .get(endpoint)
+            .is_some_and(Breaker::bears_asking)
     }
 
     fn failed_at(&self, endpoint: usize) -> Option<Timestamp> {

@@ -51,11 +51,12 @@ pub(crate) fn silent() -> Failure {
 }
 
 pub(crate) fn disputed(by: &[usize]) -> Failure {
-    let names: Vec<String> = by.iter().map(|index| name(*index)).collect();
-    unavailable(format!(
-        "no two RPC endpoints agree on the owner, by what {} said",
-        names.join(" and ")
-    ))
+    let mut context = "no two of the RPC endpoints that answered agree on the owner:".to_owned();
+    for index in by {
+        context.push(' ');
+        context.push_str(&name(*index));
+    }
+    unavailable(context)
 }
 
 fn unavailable(context: String) -> Failure {

@@ -1,10 +1,10 @@
 //! Whether a caller is still the owner: the session's row, and the chain's word within the freshness bound (C07).
 
-use core::cell::RefCell;
+use core::cell::Cell;
 use core::time::Duration;
 
 use futures_util::lock::Mutex;
-use multiclaw_core::error::{Failure, Problem};
+use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::Caller;
 use multiclaw_core::ownership::{
@@ -41,31 +41,10 @@ pub enum Care {
 #[derive(Default)]
 pub struct Readings {
     turn: Mutex<()>,
-    failed: RefCell<Option<Failed>>,
-}
-
-#[derive(Clone)]
-struct Failed {
-    asked_at: Timestamp,
-    cause: Cause,
-    problem: Problem,
-}
-
-/// Why a reading lets nobody pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    /// Nobody answers: a short while the last reading still holds, except where it must be fresh.
-    Silent,
-    /// Endpoints contradict one another. Nobody passes on what was known before, and nothing is taken from anybody.
-    Disputed,
-    /// The chain says that nobody owns it, or the reading could not be done.
-    Refused,
-}
-
-type Read<T> = Result<T, (Cause, Failure)>;
-
-fn refused(failure: Failure) -> (Cause, Failure) {
-    (Cause::Refused, failure)
+    failed: Cell<Option<(Timestamp, Problem)>>,
+    /// Whether endpoints contradicted one another since the last reading that counted. Nobody passes then on what was
+    /// known before, and nothing is taken from anybody.
+    disputed: Cell<bool>,
 }
 
 impl Agent {
@@ -96,17 +75,19 @@ impl Agent {
 
     /// The domain with an owner as fresh as `care` asks.
     pub(crate) async fn owner(&self, domain: Domain, care: Care) -> Outcome<Domain> {
-        let known = self.known_owner(domain, care).await;
-        known.map_err(|(_, failure)| failure)
-    }
-
-    async fn known_owner(&self, domain: Domain, care: Care) -> Read<Domain> {
-        let age = self.age(&domain).map_err(refused)?;
-        if age == Freshness::Fresh && care == Care::Bounded && !self.is_disputed() {
+        let age = self.age(&domain)?;
+        let disputed = || self.readings.disputed.get();
+        if age == Freshness::Fresh && care == Care::Bounded && !disputed() {
             return Ok(domain);
         }
-        match self.reading(domain.asset).await {
-            Err((Cause::Silent, failure)) if age == Freshness::Stale && care == Care::Bounded => {
+        match self.read_owner(domain.asset).await {
+            // Nobody answers: a short while the last reading still holds, except where it must be fresh.
+            Err(failure)
+                if failure.problem.code == Code::RpcUnavailable
+                    && age == Freshness::Stale
+                    && care == Care::Bounded
+                    && !disputed() =>
+            {
                 log(&failure);
                 Ok(domain)
             }
@@ -119,11 +100,13 @@ impl Agent {
     /// cuts nothing within it.
     pub(crate) async fn look_after(&self, domain: Domain) -> Outcome<()> {
         let age = self.age(&domain)?;
-        let stays = match self.known_owner(domain, Care::Bounded).await {
+        let stays = match self.owner(domain, Care::Bounded).await {
             Ok(_) => true,
-            Err((cause, failure)) => {
+            Err(failure) => {
                 log(&failure);
-                cause == Cause::Disputed && age != Freshness::Expired
+                failure.problem.code == Code::RpcUnavailable
+                    && age != Freshness::Expired
+                    && self.readings.disputed.get()
             }
         };
         self.disconnect(|id| stays && self.store.session(id, now()).is_ok_and(|row| row.is_some()));
@@ -135,66 +118,58 @@ impl Agent {
         Ok(freshness(domain.checked_at(), now(), policy))
     }
 
-    /// Whether endpoints contradicted one another since the last reading that counted.
-    fn is_disputed(&self) -> bool {
-        let failed = self.readings.failed.borrow();
-        failed
-            .as_ref()
-            .is_some_and(|failed| failed.cause == Cause::Disputed)
-    }
-
-    /// The owner as the chain tells it from now on.
+    /// The owner as the chain tells it from now on. Whoever asks while others do waits for a reading that began after:
+    /// however many ask, one question is under way.
     pub(crate) async fn read_owner(&self, asset: Asset) -> Outcome<Domain> {
-        self.reading(asset).await.map_err(|(_, failure)| failure)
-    }
-
-    /// Whoever asks while others do waits for a reading that began after: however many ask, one question is under way.
-    async fn reading(&self, asset: Asset) -> Read<Domain> {
         let wanted_at = now();
         let _turn = self.readings.turn.lock().await;
-        if let Some(domain) = self.store.domain().map_err(refused)?
+        if let Some(domain) = self.store.domain()?
             && domain.checked_at() >= wanted_at
         {
             return Ok(domain);
         }
-        let failed = self.readings.failed.borrow().clone();
-        if let Some(failed) = failed.filter(|failed| failed.asked_at >= wanted_at) {
-            return Err((failed.cause, failed.problem.into()));
+        let failed = self.readings.failed.take();
+        let has_failed = failed.is_some();
+        if let Some((asked_at, problem)) = failed
+            && asked_at >= wanted_at
+        {
+            self.readings.failed.set(Some((asked_at, problem.clone())));
+            return Err(problem.into());
         }
         let asked_at = now();
-        let read = match self.read_owner_now(asset, asked_at).await {
-            // That nobody answers any more settles no contradiction.
-            Err((Cause::Silent, failure)) if self.is_disputed() => Err((Cause::Disputed, failure)),
-            read => read,
-        };
-        let failed = read.as_ref().err().map(|(cause, failure)| Failed {
-            asked_at,
-            cause: *cause,
-            problem: failure.problem.clone(),
-        });
-        self.readings.failed.replace(failed);
+        let read = self.read_owner_now(asset, asked_at, has_failed).await;
+        let failed = read.as_ref().err();
+        self.readings
+            .failed
+            .set(failed.map(|failure| (asked_at, failure.problem.clone())));
         read
     }
 
     /// Asks the chain and records the answer; a new owner takes over at once.
-    async fn read_owner_now(&self, asset: Asset, asked_at: Timestamp) -> Read<Domain> {
-        let chain = settings::chain(&self.env).map_err(refused)?;
-        let before = self.store.domain().map_err(refused)?;
-        let known = before.ok_or_else(|| refused(missing_row()))?;
+    async fn read_owner_now(
+        &self,
+        asset: Asset,
+        asked_at: Timestamp,
+        has_failed: bool,
+    ) -> Outcome<Domain> {
+        let chain = settings::chain(&self.env)?;
+        let known = self.store.domain()?.ok_or_else(missing_row)?;
         let floor = Floor {
             slot: known.slot,
             since: known.checked_at(),
             owner: Some(known.owner),
         };
-        let has_failed = self.readings.failed.borrow().is_some();
-        let verdict = solana::look(&chain, asset, floor, has_failed).await;
-        match verdict.map_err(refused)? {
-            Verdict::Counts { reading, agreed } => self
-                .record(&known, reading, agreed, asked_at)
-                .await
-                .map_err(refused),
-            Verdict::Disputed(by) => Err((Cause::Disputed, solana::disputed(&by))),
-            Verdict::Silent => Err((Cause::Silent, solana::silent())),
+        match solana::look(&chain, asset, floor, has_failed).await? {
+            Verdict::Counts { reading, agreed } => {
+                self.readings.disputed.set(false);
+                self.record(&known, reading, agreed, asked_at).await
+            }
+            Verdict::Disputed(by) => {
+                self.readings.disputed.set(true);
+                Err(solana::disputed(&by))
+            }
+            // It settles no contradiction.
+            Verdict::Silent => Err(solana::silent()),
         }
     }
 

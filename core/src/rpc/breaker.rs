@@ -22,6 +22,8 @@ pub(super) struct Breaker {
     openings: u32,
     /// While it is open, and then until a probe succeeds.
     open_until: Option<Timestamp>,
+    /// Whether the endpoint itself asked for it.
+    told_off: bool,
     probing_until: Option<Timestamp>,
     failed_at: Option<Timestamp>,
 }
@@ -31,6 +33,11 @@ impl Breaker {
     pub(super) fn allows(&self, now: Timestamp) -> bool {
         let over = |time: Option<Timestamp>| time.is_none_or(|until| now >= until);
         over(self.open_until) && over(self.probing_until)
+    }
+
+    /// Whether it may be asked twice in a row in spite of it, by who has nobody else.
+    pub(super) const fn bears_asking(&self) -> bool {
+        !self.told_off
     }
 
     pub(super) const fn failed_at(&self) -> Option<Timestamp> {
@@ -51,6 +58,7 @@ impl Breaker {
         self.failed_at = Some(now);
         self.probing_until = None;
         self.failures = self.failures.saturating_add(1);
+        self.told_off = matches!(fault, Fault::RateLimited(_) | Fault::NodeBehind);
         let span = match fault {
             Fault::RateLimited(after) => after.unwrap_or(RATE_LIMITED).get().clamp(1, LONGEST),
             Fault::NodeBehind => self.cool_down(),

@@ -236,16 +236,21 @@ impl Poll {
                 self.ask(pool, endpoint, now, &mut chosen);
             }
         }
-        // Once, those are asked as well who were to be left alone, if nobody else is left: first who failed longest ago.
-        while self.round == 0 && chosen.len() < least {
-            let unasked = |endpoint: &usize| self.heard.get(*endpoint) == Some(&Heard::Unasked);
-            let others = (0..self.heard.len()).filter(unasked);
+        // Those are asked as well who were to be left alone, if nobody else is left: first who failed longest ago.
+        while chosen.len() < least {
+            let others = (0..self.heard.len()).filter(|endpoint| self.may_ask(pool, *endpoint));
             let Some(next) = others.min_by_key(|endpoint| pool.failed_at(*endpoint)) else {
                 break;
             };
             self.ask(pool, next, now, &mut chosen);
         }
         chosen
+    }
+
+    /// Whether to ask one with an open breaker: once, and for a login also again, unless the endpoint forbade it itself.
+    fn may_ask(&self, pool: &Pool, endpoint: usize) -> bool {
+        self.heard.get(endpoint) == Some(&Heard::Unasked)
+            && (self.round == 0 || (self.known.is_none() && pool.bears_asking(endpoint)))
     }
 
     fn ask(&mut self, pool: &mut Pool, endpoint: usize, now: Timestamp, chosen: &mut Vec<usize>) {
@@ -296,9 +301,8 @@ impl Poll {
         }
         self.round = self.round.saturating_add(1);
         self.begun = false;
-        self.heard
-            .iter()
-            .enumerate()
-            .any(|(endpoint, heard)| *heard == Heard::Unasked && pool.allows(endpoint, now))
+        self.heard.iter().enumerate().any(|(endpoint, heard)| {
+            *heard == Heard::Unasked && (pool.allows(endpoint, now) || self.may_ask(pool, endpoint))
+        })
     }
 }

@@ -396,6 +396,29 @@ fn an_open_breaker_never_refuses_by_itself() {
 }
 
 #[test]
+fn a_login_is_tried_again_though_others_found_the_endpoints_failing() {
+    let mut world = World::new(&[&[FAILED], &[FAILED]]);
+    while world.pool.allows(0, world.now) {
+        world.login();
+    }
+    for endpoint in [0, 1] {
+        world.scripts[endpoint] = vec![(10, FAILED), (10, owned(1))];
+    }
+    assert_eq!(world.login(), agreed_on(1));
+    world.answers(0, FAILED);
+    world.answers(1, FAILED);
+    while world.pool.allows(0, world.now) {
+        world.watch();
+    }
+    assert_eq!(world.watch(), Verdict::Silent);
+    assert_eq!(
+        world.asked.len(),
+        2,
+        "a running session's request is not held up"
+    );
+}
+
+#[test]
 fn nobody_is_asked_for_longer_than_the_deadline() {
     for endpoints in 1..=5 {
         let scripts = vec![&[] as &[Heard]; endpoints];
