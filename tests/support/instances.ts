@@ -5,8 +5,11 @@ import type { WranglerConfig } from "../../dev/config.ts";
 import { ROOT, type StackOptions } from "../../dev/stack.ts";
 
 export const INSTANCES = ["FIRST", "SECOND"] as const;
-/** Of a caller's requests: the instance that answers them. */
-export const asks = (instance: (typeof INSTANCES)[number]): Record<string, string> => ({ "x-instance": instance });
+/** Of a request: the instance that answers it, and of how many it is one that come in together. */
+export const asks = (instance: (typeof INSTANCES)[number], crowd = 0): Record<string, string> => ({
+  "x-instance": instance,
+  "x-crowd": String(crowd),
+});
 
 // biome-ignore lint/suspicious/noExplicitAny: the sections are those of wrangler.toml.
 type Entries = Record<string, any>[];
