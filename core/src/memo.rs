@@ -184,13 +184,15 @@ fn instruction<'a>(reader: &mut Reader<'a>, keys: &[[u8; 32]]) -> Option<Instruc
 /// A length as transactions have it: seven bits a byte, the lowest first.
 fn push_length(bytes: &mut Vec<u8>, length: u16) {
     let mut rest = length;
-    while rest >= 0x80 {
+    for _ in 0..3 {
         let [low, _] = rest.to_le_bytes();
-        bytes.push(low | 0x80);
         rest >>= 7;
+        if rest == 0 {
+            bytes.push(low);
+            return;
+        }
+        bytes.push(low | 0x80);
     }
-    let [low, _] = rest.to_le_bytes();
-    bytes.push(low);
 }
 
 #[cfg(test)]

@@ -43,10 +43,12 @@ impl<'a> Reader<'a> {
         if middle < 0x80 {
             return (middle != 0).then_some(value);
         }
-        let high = self.u8()?;
-        (1..=3)
-            .contains(&high)
-            .then_some(value | u16::from(high) << 14)
+        // Beyond 16 bits it does not fit.
+        let high = u16::from(self.u8()?).checked_mul(1 << 14)?;
+        if high == 0 {
+            return None;
+        }
+        value.checked_add(high)
     }
 
     pub(crate) fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
