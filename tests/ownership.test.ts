@@ -223,6 +223,20 @@ test("c07 without a working RPC nobody logs in, and what must be asked afresh is
   assert.equal((await owned.status()).state, "asleep");
 });
 
+test("c05 who ends a session needs no RPC for it", async () => {
+  const owned = await Owned.ofNew(stack, "no-rpc-sign-out.molt");
+  const other = await Owned.of(stack, owned.asset, "owner");
+  const last = await Owned.of(stack, owned.asset, "owner");
+  const { sessions } = (await owned.client.get("/v1/auth/sessions")).json();
+  behave("drop");
+  const [{ id }] = sessions.filter(({ current }: { current: boolean }) => !current);
+  assert.equal((await owned.client.delete(`/v1/auth/sessions/${id}`)).status, 204);
+  assert.equal((await owned.client.post("/v1/auth/logout")).status, 204);
+  behave("ok");
+  const left = await Promise.all([owned, other, last].map(({ client }) => client.get("/v1/auth/session")));
+  assert.deepEqual(left.map(({ status }) => status).sort(), [200, 401, 401]);
+});
+
 test("c07 without a working RPC a running session lives through the grace, ends after it, and goes on when RPC is back", async () => {
   const owned = await Owned.ofNew(stack, "grace.molt");
   await owned.start();

@@ -242,6 +242,16 @@ test("c05 an owner sees their sessions, and ends one of them or all", async () =
   }
 });
 
+test("c05 of a domain's sessions the newest 50 live", async () => {
+  const asset = await devAssetAddress("fifty-sessions.molt");
+  stack.rpc.control.mint({ asset, name: "fifty-sessions.molt", owner: wallet });
+  const clients = Array.from({ length: 51 }, () => stack.client());
+  for (const client of clients) await login(client, "owner", asset);
+  const [oldest, ...others] = await Promise.all(clients.map((client) => client.get("/v1/auth/session")));
+  assert.equal(oldest?.status, 401);
+  assert.ok(others.every(({ status }) => status === 200));
+});
+
 test("c06 nobody ends another domain's session", async () => {
   const [mine, theirs] = [stack.client(), stack.client()];
   await login(mine, "owner", alice);

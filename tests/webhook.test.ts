@@ -109,6 +109,12 @@ test("c07 a raw notice, and one of a burn, do the same", async () => {
   for (const { client, path } of [moved, burned]) {
     await until("the end", async () => (await client.get(path)).status === 401, { within: AT_ONCE_MS });
   }
+  // Told and read again and again, it is burned once.
+  const before = readings(burned.asset);
+  assert.equal((await notify(enhanced(burned.asset))).status, 204);
+  await until("another reading", () => readings(burned.asset) > before);
+  const changes = entries(burned.asset).filter(({ event }: { event: string }) => event === "owner_changed");
+  assert.deepEqual(changes, [{ event: "owner_changed", from: owner.address, to: null }]);
 });
 
 test("c07 a notice that comes before the endpoints see the move is not forgotten", async () => {

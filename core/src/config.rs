@@ -187,6 +187,10 @@ impl Chain {
 fn is_safe_url(url: &str) -> bool {
     let local = |rest: &str| {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        // Before an `@` stands who asks, not whom.
+        if host.contains('@') {
+            return false;
+        }
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         matches!(name, "127.0.0.1" | "localhost" | "[::1]")
     };
@@ -325,6 +329,7 @@ mod tests {
             "http://rpc.example",
             "http://127.0.0.1.evil.example",
             "http://127.0.0.1@evil.example",
+            "http://localhost:x@evil.example/",
             "http://evil.example/127.0.0.1",
             "http://evil.example#127.0.0.1:1",
             "ws://localhost",

@@ -12,6 +12,9 @@ use crate::time::{Seconds, Timestamp};
 /// The longest answer that is read. A Core asset is a few hundred bytes; its plugins may be some kilobytes.
 pub const MAX_ANSWER_LENGTH: usize = 256 * 1024;
 
+/// The largest number that JavaScript keeps exactly.
+const MAX_SLOT: u64 = (1 << 53) - 1;
+
 /// `getAccountInfo` at `confirmed`: it shows a sale some 13 s sooner than `finalized`, and never one that a minority saw.
 #[must_use]
 pub fn account_request(asset: Asset) -> Value {
@@ -130,6 +133,10 @@ pub fn read_answer(text: &str, collection: Collection) -> Result<Reading, Answer
     }
     let result = answer.result.ok_or(AnswerError::Malformed)?;
     let slot = result.context.slot;
+    // No chain has so many; and a number that JavaScript rounds could not be read back from where it is kept.
+    if slot > MAX_SLOT {
+        return Err(AnswerError::Malformed);
+    }
     let Some(account) = result.value else {
         return Ok(Reading::Nobody(OwnershipError::Missing, slot));
     };
@@ -324,6 +331,7 @@ mod tests {
             "null",
             r#"{"result":{}}"#,
             r#"{"result":{"context":{"slot":-1},"value":null}}"#,
+            r#"{"result":{"context":{"slot":9007199254740992},"value":null}}"#,
         ] {
             assert_eq!(
                 read_answer(bad, collection),

@@ -52,6 +52,11 @@ pub fn assets_of(body: &str) -> Option<Vec<Asset>> {
     let mut assets = BTreeSet::new();
     for notice in &notices {
         notice.as_object()?;
+        // What failed moved nothing, and costs its sender little.
+        let failed = |name| notice.pointer(name).is_some_and(|error| !error.is_null());
+        if failed("/transactionError") || failed("/meta/err") {
+            continue;
+        }
         collect(list(notice, "instructions"), &mut assets);
         collect_raw(notice, &mut assets);
     }
@@ -157,6 +162,21 @@ mod tests {
             ]}], "loadedAddresses": {"writable": [asset(2)], "readonly": []}},
         }]);
         assert_eq!(named(&body), [asset(1), asset(2)]);
+    }
+
+    #[test]
+    fn a_transaction_that_failed_names_nothing() {
+        let instructions = json!([{"programId": CORE, "accounts": [asset(1)]}]);
+        for error in [
+            json!({"transactionError": {"x": 1}}),
+            json!({"meta": {"err": "x"}}),
+        ] {
+            let mut body = error;
+            body["instructions"] = instructions.clone();
+            assert_eq!(named(&json!([body])), Vec::<String>::new());
+        }
+        let fine = json!([{"transactionError": null, "instructions": instructions}]);
+        assert_eq!(named(&fine), [asset(1)]);
     }
 
     #[test]

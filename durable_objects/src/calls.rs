@@ -283,14 +283,12 @@ fn session_view(session: &SessionRow, domain: Domain) -> SessionView {
     }
 }
 
-/// What touches secrets, snapshots or a start is checked on the chain afresh.
+/// What touches secrets, snapshots or a start is checked on the chain afresh; what only ends a session needs no chain.
 const fn care_of(call: &OwnerCall) -> Care {
     match call {
+        OwnerCall::Logout | OwnerCall::EndSession { .. } | OwnerCall::EndAllSessions => Care::Known,
         OwnerCall::Session
-        | OwnerCall::Logout
         | OwnerCall::ListSessions
-        | OwnerCall::EndSession { .. }
-        | OwnerCall::EndAllSessions
         | OwnerCall::Status
         | OwnerCall::Stop
         | OwnerCall::Events

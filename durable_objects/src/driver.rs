@@ -77,14 +77,14 @@ impl Agent {
                         return self.wake_at(at.min(self.next_look()?)).await;
                     }
                 }
-                Step::FallAsleep => self.fall_asleep(&container).await?,
+                Step::FallAsleep => self.guarded(&term, self.fall_asleep(&container)).await?,
                 Step::Snapshot => {
                     self.guarded(&term, self.snapshot_on_demand(&container, &term))
                         .await?;
                 }
                 Step::Start => self.guarded(&term, self.start(&container, &term)).await?,
                 Step::Stop => self.guarded(&term, self.stop(&container, &term)).await?,
-                Step::Resume => self.go_on(&container, &term).await?,
+                Step::Resume => self.guarded(&term, self.go_on(&container, &term)).await?,
                 Step::Discard => {
                     if container.running() {
                         container.destroy().await?;
@@ -110,7 +110,12 @@ impl Agent {
     /// When the owner must be looked at again, so that who may no longer be here is out within the bound (C07).
     fn next_look(&self) -> Outcome<Timestamp> {
         let max_age = settings::ownership(&self.env)?.max_age;
-        Ok(now().saturating_add(Seconds::new(max_age.get().max(1))))
+        let known = self.store.domain()?.map(|domain| domain.checked_at());
+        // A reading that others asked for puts the next look off from its own time alone.
+        let due = known
+            .map(|at| at.saturating_add(max_age))
+            .filter(|due| *due > now());
+        Ok(due.unwrap_or_else(|| now().saturating_add(Seconds::new(max_age.get().max(1)))))
     }
 
     /// Looks after whom what is open is open for. Tells whether anything is to be done now.

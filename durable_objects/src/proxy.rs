@@ -128,7 +128,8 @@ impl Agent {
 /// A switch to a socket, or a stream of events: what stays open after its request was let through.
 fn is_endless(answer: &Response) -> bool {
     let media = answer.headers().get("content-type").ok().flatten();
-    answer.status_code() == 101 || media.is_some_and(|media| media.starts_with("text/event-stream"))
+    answer.status_code() == 101
+        || media.is_some_and(|media| media.to_ascii_lowercase().starts_with("text/event-stream"))
 }
 
 /// The agent's answer with only what may reach the browser.

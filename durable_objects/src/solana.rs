@@ -35,15 +35,23 @@ pub async fn owner_at_login(chain: &Chain, asset: Asset) -> Outcome<Result<Owned
     }
 }
 
-/// Whether the `known` owner still is the owner. Right after a reading that failed nobody waits for a second try.
+/// Whether the `known` owner still is the owner. Right after a reading that failed nobody waits for a second try, and one
+/// that was disputed is settled by agreement alone.
 pub(crate) async fn look(
     chain: &Chain,
     asset: Asset,
     known: Floor,
     has_failed: bool,
+    disputed: bool,
 ) -> Outcome<Verdict> {
-    let poll = Poll::watch(chain.rpc_urls.len(), known, now());
-    play(chain, asset, if has_failed { poll.once() } else { poll }).await
+    let mut poll = Poll::watch(chain.rpc_urls.len(), known, now());
+    if has_failed {
+        poll = poll.once();
+    }
+    if disputed {
+        poll = poll.denied();
+    }
+    play(chain, asset, poll).await
 }
 
 pub(crate) fn silent() -> Failure {

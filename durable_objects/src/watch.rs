@@ -28,9 +28,16 @@ const RECHECK_PAUSES: [Duration; 4] = [
     Duration::from_millis(3000),
 ];
 
+/// Least time between two readings of one domain, and after one that failed: whoever asks again and again must not use
+/// up what the endpoints grant to all.
+const PACE: Duration = Duration::from_millis(250);
+const PACE_AFTER_FAILURE: Duration = Duration::from_millis(500);
+
 /// How fresh the owner must be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Care {
+    /// As it is known here: for who ends what is theirs, which must not need the chain.
+    Known,
     /// Within `OWNERSHIP_MAX_AGE`.
     Bounded,
     /// Read now: for what touches secrets, snapshots or starts.
@@ -42,6 +49,13 @@ pub enum Care {
 pub struct Readings {
     turn: Mutex<()>,
     failed: Cell<Option<(Timestamp, Problem)>>,
+    /// When the last one began.
+    asked_at: Cell<Option<Timestamp>>,
+    /// Whether notices are being followed up, and another one came meanwhile.
+    rechecking: Cell<bool>,
+    told_again: Cell<bool>,
+    /// Whether all was taken already from the owner of what was burned.
+    burned: Cell<bool>,
     /// Whether endpoints contradicted one another since the last reading that counted. Nobody passes then on what was
     /// known before, and nothing is taken from anybody.
     disputed: Cell<bool>,
@@ -62,7 +76,10 @@ impl Agent {
         if caller.epoch.is_some_and(|epoch| epoch != tenure) {
             return Err(Problem::sign_in().into());
         }
-        let domain = self.owner(domain, care).await?;
+        let domain = match care {
+            Care::Known => domain,
+            Care::Bounded | Care::Fresh => self.owner(domain, care).await?,
+        };
         if domain.owner != caller.wallet {
             return Err(Problem::not_yours().into());
         }
@@ -136,7 +153,12 @@ impl Agent {
             self.readings.failed.set(Some((asked_at, problem.clone())));
             return Err(problem.into());
         }
+        let pace = if has_failed { PACE_AFTER_FAILURE } else { PACE };
+        if let Some(last) = self.readings.asked_at.get() {
+            Delay::from(pace.saturating_sub(now().since(last))).await;
+        }
         let asked_at = now();
+        self.readings.asked_at.set(Some(asked_at));
         let read = self.read_owner_now(asset, asked_at, has_failed).await;
         let failed = read.as_ref().err();
         self.readings
@@ -159,9 +181,22 @@ impl Agent {
             since: known.checked_at(),
             owner: Some(known.owner),
         };
-        match solana::look(&chain, asset, floor, has_failed).await? {
+        match solana::look(
+            &chain,
+            asset,
+            floor,
+            has_failed,
+            self.readings.disputed.get(),
+        )
+        .await?
+        {
             Verdict::Counts { reading, agreed } => {
-                self.readings.disputed.set(false);
+                // That nobody owns it is no word on which anybody passes until somebody does.
+                let nobody = reading.owner().is_none();
+                self.readings.disputed.set(nobody);
+                if nobody {
+                    self.disconnect(|_| false);
+                }
                 self.record(&known, reading, agreed, asked_at).await
             }
             Verdict::Disputed(by) => {
@@ -185,7 +220,7 @@ impl Agent {
             Reading::Owned(owned) => owned,
             Reading::Nobody(reason, _) => {
                 // What is burned never comes back; any other reason may be that of nodes that lag.
-                if reason == OwnershipError::Burned {
+                if reason == OwnershipError::Burned && !self.readings.burned.replace(true) {
                     self.take_over(known, None, asked_at).await?;
                 }
                 return Err(Failure {
@@ -219,15 +254,31 @@ impl Agent {
 
     /// Reads the owner again as somebody says that it changed, some times over: the nodes that are asked may see it a
     /// moment later than the one that told.
+    /// However many say so, one follows it up.
     pub(crate) async fn recheck(&self) -> Outcome<()> {
+        if self.readings.rechecking.replace(true) {
+            self.readings.told_again.set(true);
+            return Ok(());
+        }
+        let mut followed = self.follow_up().await;
+        while followed.is_ok() && self.readings.told_again.replace(false) {
+            followed = self.follow_up().await;
+        }
+        self.readings.rechecking.set(false);
+        followed
+    }
+
+    async fn follow_up(&self) -> Outcome<()> {
         for pause in RECHECK_PAUSES {
             Delay::from(pause).await;
             let Some(before) = self.store.domain()? else {
                 return Ok(());
             };
-            let after = self.read_owner(before.asset).await;
-            if after.is_ok_and(|after| after.owner != before.owner) {
-                return Ok(());
+            match self.read_owner(before.asset).await {
+                Ok(after) if after.owner == before.owner => {}
+                Err(failure) if failure.problem.code != Code::Forbidden => log(&failure),
+                // Somebody else's, or nobody's.
+                _ => return Ok(()),
             }
         }
         Ok(())

@@ -62,6 +62,8 @@ pub struct Poll {
     /// How often it may.
     repetitions: u32,
     begun: bool,
+    /// Whether somebody said that the known owner is not the owner. It is not forgotten when that one then falls silent.
+    denied: bool,
 }
 
 impl Poll {
@@ -91,7 +93,15 @@ impl Poll {
             round: 0,
             repetitions: REPETITIONS,
             begun: false,
+            denied: false,
         }
+    }
+
+    /// For one after a reading in which endpoints contradicted one another: one word is not enough.
+    #[must_use]
+    pub const fn denied(mut self) -> Self {
+        self.denied = true;
+        self
     }
 
     /// Asks nobody twice: for one whose like has failed just before, while somebody waits.
@@ -155,6 +165,9 @@ impl Poll {
                 Ok(reading)
             }
         });
+        if let (Some(known), Ok(reading)) = (self.known, &answer) {
+            self.denied |= reading.owner() != known.owner;
+        }
         let result = answer.as_ref().map(drop).map_err(|fault| *fault);
         if let Some(breaker) = pool.breakers.get_mut(endpoint) {
             match result {
@@ -211,7 +224,7 @@ impl Poll {
     /// Whether nobody said anything but that the known owner is still the owner.
     fn undenied(&self) -> bool {
         let owner = self.known.and_then(|known| known.owner);
-        owner.is_some() && self.said().all(|(_, reading)| reading.owner() == owner)
+        owner.is_some() && !self.denied && self.said().all(|(_, reading)| reading.owner() == owner)
     }
 
     /// Marks and gives those to ask now: two at the beginning, so that one can deny what the other says, and then as many

@@ -477,3 +477,26 @@ fn pauses_grow_and_are_spread() {
         [250, 500, 1000, 1000, 1000]
     );
 }
+
+#[test]
+fn c07_a_denial_is_not_forgotten_when_its_endpoint_falls_silent() {
+    for silence in [FAILED, Err(Fault::RateLimited(None)), Err(Fault::Malformed)] {
+        let mut world = World::new(&[&[owned(1)], &[owned(2), silence.clone()]]);
+        assert!(matches!(world.watch(), Verdict::Disputed(_)), "{silence:?}");
+        // Nor by the next reading, which is told of it.
+        let known = Floor {
+            slot: 900,
+            since: world.now,
+            owner: Some(wallet(1)),
+        };
+        let next = |world: &World| Poll::watch(2, known, world.now);
+        let poll = next(&world).denied();
+        assert!(matches!(world.play(poll), Verdict::Disputed(_)));
+        let undisputed = next(&world);
+        assert_eq!(world.play(undisputed), counts(1, 1000, false));
+        world.answers(1, owned(1));
+        world.pass(60_000);
+        let settled = next(&world).denied();
+        assert_eq!(world.play(settled), agreed_on(1));
+    }
+}

@@ -14,6 +14,8 @@ use crate::port::Outcome;
 
 /// So many entries of the audit are kept.
 const AUDIT_KEPT: i64 = 1000;
+/// So many sessions of one domain live at once; the oldest end first.
+const SESSIONS_KEPT: i64 = 50;
 
 impl Store {
     /// Burns the nonce and creates the session, and at a domain's first login all that it begins with; `None` when the
@@ -36,7 +38,7 @@ impl Store {
                 "DELETE FROM sessions WHERE expires_at <= ?",
                 vec![millis(now)],
             )?;
-            if self.nonce_was_used(&login.nonce)? {
+            if login.nonce_expires_at <= now || self.nonce_was_used(&login.nonce)? {
                 return Ok(());
             }
             if self.domain()?.is_none() {
@@ -58,6 +60,11 @@ impl Store {
                     millis(now),
                     millis(expires_at),
                 ],
+            )?;
+            self.run(
+                "DELETE FROM sessions WHERE id NOT IN
+                 (SELECT id FROM sessions ORDER BY created_at DESC, rowid DESC LIMIT ?)",
+                vec![SESSIONS_KEPT.into()],
             )?;
             let wallet = login.owned.owner;
             self.audit(now, &Entry::Login { wallet })?;
