@@ -42,4 +42,11 @@ mod tests {
         assert_ne!(key("2001:db8:1:102::1"), key("2001:db8:1:2::1"));
         assert_eq!(key(""), key("what"));
     }
+
+    #[test]
+    fn one_domain_is_one_key_and_no_client_has_it() {
+        let [one, other] = [1, 2].map(|byte| asset_key(Asset::from_bytes([byte; 32])));
+        assert_ne!(one, other);
+        assert!(one.starts_with("asset:") && key(&one) == "unknown");
+    }
 }

@@ -284,6 +284,7 @@ mod tests {
 
     #[test]
     fn c05_a_token_lives_seven_days() {
+        assert_eq!(LIFETIME_SECONDS, 604_800);
         let token = keys(A, None)
             .issue(session(Audience::App), NOW, after(LIFETIME_SECONDS))
             .unwrap();
@@ -337,6 +338,8 @@ mod tests {
     fn c05_a_short_key_is_refused() {
         assert!(SessionKeys::new(&Secret::new("short".to_owned()), None).is_err());
         assert!(SessionKeys::new(&Secret::new(String::new()), None).is_err());
+        assert!(SessionKeys::new(&Secret::new("x".repeat(31)), None).is_err());
+        assert!(SessionKeys::new(&Secret::new("x".repeat(32)), None).is_ok());
         assert!(
             SessionKeys::new(
                 &Secret::new(A.to_owned()),
@@ -395,6 +398,23 @@ mod tests {
     }
 
     #[test]
+    fn a_token_longer_than_any_of_ours_is_not_looked_at() {
+        let keys = keys(A, None);
+        let mut claims = Claims::new(session(Audience::App));
+        claims.issued_at = Some(clock(NOW).unwrap());
+        claims.expiration = Some(clock(after(60)).unwrap());
+        let mut lengths = Vec::new();
+        for padding in 300..700 {
+            let header = Header::empty().with_token_type("x".repeat(padding));
+            let token = Hs256.token(&header, &claims, &keys.current.key).unwrap();
+            let opened = keys.verify(Audience::App, &token, NOW).is_ok();
+            assert_eq!(opened, token.len() <= MAX_TOKEN_LENGTH, "{}", token.len());
+            lengths.push(token.len());
+        }
+        assert!(lengths.contains(&MAX_TOKEN_LENGTH) && lengths.last() > Some(&MAX_TOKEN_LENGTH));
+    }
+
+    #[test]
     fn c05_a_session_of_a_clock_that_is_ahead_ends_seven_days_from_now() {
         let token = keys(A, None)
             .issue(session(Audience::App), NOW, after(LIFETIME_SECONDS + 5))
@@ -411,6 +431,10 @@ mod tests {
             "__Host-molt_session=tok; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Strict"
         );
         assert!(!set.contains("Domain"));
+        assert_eq!(
+            clear_cookie(Audience::Agent),
+            "__Host-molt_agent=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
+        );
         let name = Audience::App.cookie_name();
         assert_eq!(
             token_from_cookies(Audience::App, &format!("a=b; {name}=tok; c=d")),
@@ -434,6 +458,12 @@ mod tests {
     fn c17_our_cookies_do_not_reach_the_agent() {
         let header = "a=b; __Host-molt_agent=t; __Host-molt_session=s; c=d";
         assert_eq!(without_our_cookies(header).as_deref(), Some("a=b; c=d"));
-        assert_eq!(without_our_cookies("__Host-molt_agent=t"), None);
+        for ours in [
+            "__Host-molt_agent=t",
+            "__Host-molt_session =s",
+            " __Host-molt_agent ",
+        ] {
+            assert_eq!(without_our_cookies(ours), None, "{ours}");
+        }
     }
 }

@@ -82,4 +82,15 @@ mod tests {
         assert!(tenant.prefix().to_string().ends_with('/'));
         assert_eq!(key.as_str().matches('/').count(), 4);
     }
+
+    #[test]
+    fn each_domain_has_an_object_of_its_own_and_each_nonce_an_entry() {
+        let asset = Asset::from_bytes([1; 32]);
+        assert_eq!(object_name(asset), asset.to_string());
+        let nonce = Nonce::from_random([0xab; 16]);
+        assert_eq!(
+            challenge_key(&nonce),
+            format!("challenge:{}", "ab".repeat(16))
+        );
+    }
 }

@@ -196,7 +196,9 @@ mod tests {
     fn c07_the_secret_is_whole_or_none() {
         let text = "0123456789abcdef0123456789abcdef";
         let secret = |text: &str| HookSecret::new(Secret::new(text.to_owned()));
-        assert!(secret("short").is_err() && secret("").is_err());
+        for weak in ["", "short", text.trim_start_matches('0')] {
+            assert!(secret(weak).is_err(), "{weak}");
+        }
         let ours = secret(text).unwrap();
         assert!(ours.admits(text.to_owned()));
         for bad in [
