@@ -74,12 +74,15 @@ impl World {
 
     /// Whether wallet 1, known as of slot 900, is still the owner.
     fn watch(&mut self) -> Verdict {
-        let known = Floor {
+        self.play(Poll::watch(self.scripts.len(), self.known(), self.now))
+    }
+
+    fn known(&self) -> Floor {
+        Floor {
             slot: 900,
             since: self.now,
             owner: Some(wallet(1)),
-        };
-        self.play(Poll::watch(self.scripts.len(), known, self.now))
+        }
     }
 
     fn play(&mut self, mut poll: Poll) -> Verdict {
@@ -484,12 +487,7 @@ fn c07_a_denial_is_not_forgotten_when_its_endpoint_falls_silent() {
         let mut world = World::new(&[&[owned(1)], &[owned(2), silence.clone()]]);
         assert!(matches!(world.watch(), Verdict::Disputed(_)), "{silence:?}");
         // Nor by the next reading, which is told of it.
-        let known = Floor {
-            slot: 900,
-            since: world.now,
-            owner: Some(wallet(1)),
-        };
-        let next = |world: &World| Poll::watch(2, known, world.now);
+        let next = |world: &World| Poll::watch(2, world.known(), world.now);
         let poll = next(&world).denied();
         assert!(matches!(world.play(poll), Verdict::Disputed(_)));
         let undisputed = next(&world);
