@@ -199,8 +199,10 @@ for (const [index, path] of PATHS.entries()) {
       assertUnavailable(await owned.client.get(`${owned.path}/secrets`));
       // What was read before holds no longer, however fresh it was.
       assertUnavailable(await owned.client.get(owned.path));
-      // The other endpoint falls silent: that settles nothing.
+      // The other endpoint falls silent, and then both: that settles nothing.
       rpc.control.behave(PATHS[1 - index] ?? "", { mode: "drop" });
+      assertUnavailable(await owned.client.get(owned.path));
+      for (const each of PATHS) rpc.control.behave(each, { mode: "drop" });
       assertUnavailable(await owned.client.get(owned.path));
       rpc.control.reset();
       assert.equal((await owned.status()).state, "running");
