@@ -10,7 +10,7 @@ use crate::ids::{Address, Asset, Collection, Wallet};
 use crate::time::{Seconds, Timestamp};
 
 /// The longest answer that is read. A Core asset is a few hundred bytes; its plugins may be some kilobytes.
-pub const MAX_ANSWER_LENGTH: usize = 256 * 1024;
+pub const MAX_ANSWER_LENGTH: usize = 262_144;
 
 /// The largest number that JavaScript keeps exactly.
 const MAX_SLOT: u64 = (1 << 53) - 1;
@@ -203,9 +203,11 @@ impl Floor {
 /// the floor had been given up does, and only those that endpoints agreed on raise it: none locks the others out by a slot
 /// far ahead.
 #[must_use]
-pub const fn next_floor(floor: u64, slot: u64, agreed: bool) -> u64 {
-    if slot < floor.saturating_sub(SLOTS_BEHIND) || (agreed && slot > floor) {
+pub fn next_floor(floor: u64, slot: u64, agreed: bool) -> u64 {
+    if slot < floor.saturating_sub(SLOTS_BEHIND) {
         slot
+    } else if agreed {
+        floor.max(slot)
     } else {
         floor
     }
