@@ -260,12 +260,12 @@ impl Agent {
             self.readings.told_again.set(true);
             return Ok(());
         }
-        let mut followed = self.follow_up().await;
-        while followed.is_ok() && self.readings.told_again.replace(false) {
-            followed = self.follow_up().await;
+        let _end = Rechecking(&self.readings.rechecking);
+        self.follow_up().await?;
+        while self.readings.told_again.replace(false) {
+            self.follow_up().await?;
         }
-        self.readings.rechecking.set(false);
-        followed
+        Ok(())
     }
 
     async fn follow_up(&self) -> Outcome<()> {
@@ -282,6 +282,15 @@ impl Agent {
             }
         }
         Ok(())
+    }
+}
+
+/// Also when the call that follows up is dropped in its middle the next notice is followed up.
+struct Rechecking<'a>(&'a Cell<bool>);
+
+impl Drop for Rechecking<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
     }
 }
 
