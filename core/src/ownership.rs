@@ -321,6 +321,11 @@ mod tests {
             read_answer(null, collection),
             Ok(Reading::Nobody(OwnershipError::Missing, 1))
         );
+        let last = null.replace(r#""slot":1"#, &format!(r#""slot":{MAX_SLOT}"#));
+        assert_eq!(
+            read_answer(&last, collection),
+            Ok(Reading::Nobody(OwnershipError::Missing, MAX_SLOT))
+        );
         let behind = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"behind"}}"#;
         assert_eq!(
             read_answer(behind, collection),
