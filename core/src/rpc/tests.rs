@@ -7,6 +7,8 @@
     clippy::cloned_ref_to_slice_refs
 )]
 
+mod left_alone;
+
 use super::*;
 use crate::ids::Wallet;
 use crate::ownership::{Owned, OwnershipError, Reading};
@@ -337,91 +339,6 @@ fn c07_no_single_endpoint_raises_the_floor() {
 }
 
 #[test]
-fn an_endpoint_that_hangs_costs_its_time_limit_until_it_is_left_alone() {
-    let mut world = World::new(&[&[], &[owned(1)], &[owned(1)]]).hangs(0);
-    for _ in 0..3 {
-        assert_eq!(world.login(), agreed_on(1));
-        assert_eq!(world.asked, [0, 1, 2]);
-    }
-    world.pass(1000);
-    assert_eq!(world.login(), agreed_on(1));
-    assert_eq!(world.asked, [1, 2], "left alone");
-    world.pass(10_000);
-    world.answers(0, owned(1));
-    world.login();
-    assert_eq!(
-        world.asked,
-        [0, 1],
-        "its time is over, and it answers again"
-    );
-    world.login();
-    assert_eq!(world.asked, [0, 1]);
-}
-
-#[test]
-fn who_limits_our_rate_is_left_alone_where_others_are_enough() {
-    let limited = Err(Fault::RateLimited(Some(Seconds::new(20))));
-    let mut world = World::new(&[&[limited], &[owned(1)], &[owned(1)]]);
-    world.login();
-    world.pass(19_000);
-    world.login();
-    assert_eq!(world.asked, [1, 2]);
-    world.pass(1000);
-    world.login();
-    assert_eq!(world.asked, [0, 1, 2]);
-    world.watch();
-    assert_eq!(world.asked, [1, 2]);
-}
-
-#[test]
-fn an_open_breaker_never_refuses_by_itself() {
-    let limited = || Err(Fault::RateLimited(Some(Seconds::new(60))));
-    let mut world = World::new(&[&[limited()], &[limited()]]);
-    let begun = world.now;
-    assert_eq!(world.login(), Verdict::Silent);
-    assert!(
-        world.now.since(begun) < Duration::from_secs(1),
-        "it is told at once"
-    );
-    for endpoint in [0, 1] {
-        world.answers(endpoint, owned(1));
-    }
-    assert_eq!(world.login(), agreed_on(1));
-
-    let mut world = World::new(&[&[limited()], &[limited()]]);
-    world.watch();
-    world.pass(1000);
-    world.watch();
-    assert_eq!(world.asked.len(), 2, "one after the other");
-    world.answers(0, owned(1));
-    world.answers(1, owned(1));
-    assert_eq!(world.watch(), counts(1, 1000, false));
-}
-
-#[test]
-fn a_login_is_tried_again_though_others_found_the_endpoints_failing() {
-    let mut world = World::new(&[&[FAILED], &[FAILED]]);
-    while world.pool.allows(0, world.now) {
-        world.login();
-    }
-    for endpoint in [0, 1] {
-        world.scripts[endpoint] = vec![(10, FAILED), (10, owned(1))];
-    }
-    assert_eq!(world.login(), agreed_on(1));
-    world.answers(0, FAILED);
-    world.answers(1, FAILED);
-    while world.pool.allows(0, world.now) {
-        world.watch();
-    }
-    assert_eq!(world.watch(), Verdict::Silent);
-    assert_eq!(
-        world.asked.len(),
-        2,
-        "a running session's request is not held up"
-    );
-}
-
-#[test]
 fn nobody_is_asked_for_longer_than_the_deadline() {
     for endpoints in 1..=5 {
         let scripts = vec![&[] as &[Heard]; endpoints];
@@ -434,6 +351,15 @@ fn nobody_is_asked_for_longer_than_the_deadline() {
         assert!(world.now.since(begun) <= Limits::WATCH.total);
         assert_eq!(world.login(), Verdict::Silent);
     }
+}
+
+#[test]
+fn with_hardly_any_time_left_nobody_is_asked() {
+    let begun = Timestamp::from_secs(100);
+    let at = |millis| Timestamp::from_millis(begun.as_millis() + millis);
+    let first = |millis| Poll::login(2, begun).next(&mut Pool::new(), at(millis), 0);
+    assert_eq!(first(7500), Step::Ask(vec![0, 1]));
+    assert_eq!(first(7501), Step::Done(Verdict::Silent));
 }
 
 #[test]
