@@ -1,7 +1,6 @@
 // Login, seen from outside: what a challenge is, which proofs it takes, and who gets a session (C01 to C04).
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import bs58 from "bs58";
 import { devAccounts, devAssetAddress, devKeypair } from "../dev/solana/accounts.ts";
@@ -9,6 +8,7 @@ import { SYSTEM_PROGRAM } from "../dev/solana/core-layout.ts";
 import type { Client } from "./support/client.ts";
 import type { Answer } from "./support/http.ts";
 import { buildText, type Challenge, challenge, envelope, login, verify } from "./support/login.ts";
+import { objectCount } from "./support/objects.ts";
 import { assertProblem } from "./support/problem.ts";
 import { testStack } from "./support/stack.ts";
 import { kvEntry } from "./support/storage.ts";
@@ -267,10 +267,6 @@ test("c03 verification is strict: no malleable signature, no key of small order"
 });
 
 test("c04 only the present owner of an asset of the collection gets a session, and all others the same answer", async () => {
-  const objects = (): number =>
-    readdirSync(join(stack.dir, "storage"), { recursive: true, encoding: "utf8" }).filter(
-      (file) => file.includes("Agent") && file.endsWith(".sqlite"),
-    ).length;
   const burned = await minted("burned.molt");
   stack.rpc.control.burn(burned);
   const otherCollection = await devAssetAddress("another collection");
@@ -282,7 +278,7 @@ test("c04 only the present owner of an asset of the collection gets a session, a
   const shortened = await devAssetAddress("shortened.molt");
   stack.rpc.control.setAccount(shortened, { ...account, data: account.data.subarray(0, 40) });
 
-  const before = objects();
+  const before = objectCount(stack);
   assert.ok(before > 0);
   const cases: [string, string, typeof owner][] = [
     ["another wallet's asset", alice, buyer],
@@ -306,7 +302,7 @@ test("c04 only the present owner of an asset of the collection gets a session, a
     bodies.add(answer.text);
   }
   assert.equal(bodies.size, 1, [...bodies].join("\n"));
-  assert.equal(objects(), before, "no Durable Object was made for them");
+  assert.equal(objectCount(stack), before, "no Durable Object was made for them");
 });
 
 test("c04 what counts is the owner at the time of the verification", async () => {

@@ -10,6 +10,7 @@ import { BURNED_DATA, CORE_PROGRAM } from "../dev/solana/core-layout.ts";
 import { fakeAgentStack, Owned } from "./support/agent.ts";
 import type { Answer } from "./support/http.ts";
 import { challenge, login, verify } from "./support/login.ts";
+import { objectRows } from "./support/objects.ts";
 import { assertProblem } from "./support/problem.ts";
 import { reconfigure } from "./support/reconfigure.ts";
 import { inTime, until } from "./support/wait.ts";
@@ -289,6 +290,19 @@ test("c04 of three endpoints two that agree are enough, and one may fail, lie or
   rpc.control.behave("/b", { mode: "drop" });
   assertUnavailable(await tryLogin(asset));
   assertUnavailable(await tryLogin(asset, buyer));
+});
+
+test("c07 what a domain's first login read is as old as the reading", async () => {
+  // Anew, so that no endpoint is left alone for what it did before.
+  await reconfigure(stack, {
+    vars: { SOLANA_RPC_URLS: ["/a", "/b", "/c"].map((path) => rpc.endpoint(path)).join(",") },
+  });
+  const asset = await minted("slowly-read");
+  rpc.control.behave("/a", { mode: "hang" });
+  assert.equal((await tryLogin(asset)).status, 200);
+  const [domain] = objectRows(stack, asset, "SELECT checked_at FROM domain");
+  const [session] = objectRows(stack, asset, "SELECT created_at FROM sessions");
+  assert.ok(session?.created_at - domain?.checked_at > 2000, JSON.stringify([session, domain]));
 });
 
 test("c04 a single endpoint that is configured is believed", async () => {

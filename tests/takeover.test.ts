@@ -5,6 +5,7 @@ import bs58 from "bs58";
 import { devAssetAddress, devKeypair } from "../dev/solana/accounts.ts";
 import { fakeAgentStack, Owned } from "./support/agent.ts";
 import { login } from "./support/login.ts";
+import { objectRows } from "./support/objects.ts";
 import { assertProblem } from "./support/problem.ts";
 import { inTime, until } from "./support/wait.ts";
 import { mustOpen } from "./support/websocket.ts";
@@ -75,6 +76,8 @@ for (const [what, knobs, command] of [
     await next.start();
     assert.notEqual(last("init").sandbox, sandbox, "it runs in another container");
     assert.ok(!agent.lives(sandbox), "and the old one's is gone");
+    const audit = objectRows(stack, old.asset, "SELECT entry FROM audit").map(({ entry }) => JSON.parse(entry).event);
+    assert.ok(audit.includes("container_destroyed"), audit.join());
     const handedOver = JSON.stringify(agent.notes("inject").slice(injections));
     assert.ok(!handedOver.includes(KEY), "no container after the transfer got the old owner's key");
     assert.equal(agent.injected().secrets.openai, stack.secrets.OPENAI_API_KEY);

@@ -20,7 +20,7 @@ pub enum Entry {
     SecretsShredded { count: u32 },
     /// With a change of owner: out of reach until the asset comes back.
     SnapshotsSealed { count: u32 },
-    /// What ran for the owner before is gone.
+    /// What ran was destroyed without being saved: an agent of the owner before, or what was left of a start.
     ContainerDestroyed,
 }
 

@@ -55,6 +55,9 @@ pub enum Call {
 pub struct Login {
     /// What the chain said.
     pub owned: Owned,
+    /// When it was asked; the version before does not say.
+    #[serde(default)]
+    pub asked_at: Option<Timestamp>,
     pub nonce: Nonce,
     /// Until when a second use of the nonce must be noticed.
     pub nonce_expires_at: Timestamp,

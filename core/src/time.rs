@@ -16,6 +16,9 @@ const MAX_RFC3339_LEN: usize = 40;
 #[error("expected an RFC 3339 time between the years 1970 and 9999")]
 pub struct TimeError;
 
+/// How far apart the clocks of two machines of ours may be: what one dates, another may read in the moment before.
+pub const CLOCK_SKEW: Seconds = Seconds::new(5);
+
 /// A number of whole seconds, such as a lifetime or a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

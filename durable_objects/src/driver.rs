@@ -86,10 +86,7 @@ impl Agent {
                 Step::Stop => self.guarded(&term, self.stop(&container, &term)).await?,
                 Step::Resume => self.guarded(&term, self.go_on(&container, &term)).await?,
                 Step::Discard => {
-                    if container.running() {
-                        container.destroy().await?;
-                        self.store.audit(now(), &Entry::ContainerDestroyed)?;
-                    }
+                    self.clear(&container).await?;
                     self.settle(&term, State::Asleep, None)?;
                 }
                 Step::RecordCrash => self.settle(
@@ -105,6 +102,16 @@ impl Agent {
                 return self.wake_at(now().saturating_add(pause)).await;
             }
         }
+    }
+
+    /// Destroys what runs without saving it, and writes that down.
+    pub(crate) async fn clear(&self, container: &Container) -> Outcome<()> {
+        let ran = container.running();
+        container.destroy().await?;
+        if ran {
+            self.store.audit(now(), &Entry::ContainerDestroyed)?;
+        }
+        Ok(())
     }
 
     /// When the owner must be looked at again, so that who may no longer be here is out within the bound (C07).

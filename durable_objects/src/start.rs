@@ -85,8 +85,8 @@ impl Agent {
         term: &Term,
         chosen: Option<SnapshotId>,
     ) -> Result<Option<Trouble>, Halt> {
-        // What runs here is left of a start that died: it was never let go.
-        container.destroy().await?;
+        // What runs here is left of a start that died, or of an owner before: it was never let go.
+        self.clear(container).await?;
         container.start(&["/opt/agent/agent", "init"])?;
         self.until_commands_run(container, term).await?;
 

@@ -220,8 +220,9 @@ impl Agent {
             Reading::Owned(owned) => owned,
             Reading::Nobody(reason, _) => {
                 // What is burned never comes back; any other reason may be that of nodes that lag.
-                if reason == OwnershipError::Burned && !self.readings.burned.replace(true) {
+                if reason == OwnershipError::Burned && !self.readings.burned.get() {
                     self.take_over(known, None, asked_at).await?;
+                    self.readings.burned.set(true);
                 }
                 return Err(Failure {
                     problem: Problem::not_yours(),
@@ -229,6 +230,8 @@ impl Agent {
                 });
             }
         };
+        // If it seems to be burned once more, there may be something to take again.
+        self.readings.burned.set(false);
         if known.owner == owned.owner {
             owned.slot = next_floor(known.slot, owned.slot, agreed);
             self.store.save_domain(known.asset, &owned, asked_at)?;
@@ -253,8 +256,7 @@ impl Agent {
     }
 
     /// Reads the owner again as somebody says that it changed, some times over: the nodes that are asked may see it a
-    /// moment later than the one that told.
-    /// However many say so, one follows it up.
+    /// moment later than the one that told. However many say so, one follows it up.
     pub(crate) async fn recheck(&self) -> Outcome<()> {
         if self.readings.rechecking.replace(true) {
             self.readings.told_again.set(true);

@@ -137,6 +137,7 @@ async fn log_in(env: &Env, challenge: &Challenge, evidence: &Evidence) -> Outcom
                 format!("The proof was refused: {other}. Sign a new challenge."),
             ),
         })?;
+    let asked_at = now();
     let owned = solana::owner_at_login(&settings::chain(env)?, challenge.asset())
         .await?
         .map_err(|_| Problem::not_yours())?;
@@ -145,6 +146,7 @@ async fn log_in(env: &Env, challenge: &Challenge, evidence: &Evidence) -> Outcom
     }
     let login = Login {
         owned,
+        asked_at: Some(asked_at),
         nonce: challenge.nonce(),
         nonce_expires_at: challenge.issued_at().saturating_add(NONCE_MEMORY),
     };

@@ -1,6 +1,6 @@
 // The objects' databases on disk: where workerd keeps the one of a domain, and a look into it.
 import { createHash, createHmac } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parse } from "smol-toml";
@@ -19,6 +19,12 @@ export function objectFile({ dir }: Pick<TestStack, "dir">, asset: string): stri
   const name = half(asset);
   const id = Buffer.concat([name, half(name)]).toString("hex");
   return join(dir, "storage", "v3", "do", NAMESPACE, `${id}.sqlite`);
+}
+
+/** How many objects there are. */
+export function objectCount({ dir }: Pick<TestStack, "dir">): number {
+  const files = readdirSync(join(dir, "storage"), { recursive: true, encoding: "utf8" });
+  return files.filter((file) => file.includes("Agent") && file.endsWith(".sqlite")).length;
 }
 
 /** Runs SQL on a domain's database while no Worker has it open. */

@@ -42,7 +42,9 @@ impl Store {
                 return Ok(());
             }
             if self.domain()?.is_none() {
-                self.save_domain(asset, &login.owned, now)?;
+                // As old as the reading is: the time that it may be believed has begun then (C07).
+                let asked_at = login.asked_at.unwrap_or(now).min(now);
+                self.save_domain(asset, &login.owned, asked_at)?;
                 self.save_life(&Life::new(now))?;
             }
             self.run(
