@@ -39,16 +39,13 @@ function nodeTest(files, ...options) {
   return [projectNode(), ...flags, ...options, ...names];
 }
 
-/** Black-box tests in which no container is started: real ones would show nothing more. */
-const NO_CONTAINERS = ["bad-input", "concurrency", "config", "deploy", "login", "memo", "session"].map((name) =>
-  fromRoot(`tests/${name}.test.ts`),
-);
-
 /** The same tests for both kinds of container, two files at a time: they wait more than they compute. */
-const blackBox = (/** @type {string[]} */ ...leftOut) => {
+const blackBox = () => {
   const files = filesUnder(fromRoot("tests")).filter((file) => dirname(file) === fromRoot("tests"));
-  const tests = files.filter((file) => file.endsWith(".test.ts") && !leftOut.includes(file));
-  return nodeTest(tests, "--test-concurrency=2");
+  return nodeTest(
+    files.filter((file) => file.endsWith(".test.ts")),
+    "--test-concurrency=2",
+  );
 };
 
 /** @type {Need[]} */
@@ -80,7 +77,7 @@ const SUITES = {
     title: "Black box, against workerd",
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
-    command: () => blackBox(),
+    command: blackBox,
   },
   browser: {
     title: "In a browser",
@@ -92,7 +89,7 @@ const SUITES = {
     title: "Black box, with real containers",
     needs: DOCKER,
     built: true,
-    command: () => blackBox(...NO_CONTAINERS),
+    command: blackBox,
     env: { TEST_CONTAINERS: "docker" },
   },
   containers: {
