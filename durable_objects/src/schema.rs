@@ -6,7 +6,7 @@ use multiclaw_core::error::{Code, Failure};
 use crate::port::Outcome;
 
 /// Each entry is applied once, in order; a released one is never changed.
-const MIGRATIONS: [&str; 3] = ["
+const MIGRATIONS: [&str; 4] = ["
 CREATE TABLE domain (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     asset TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, checked_at INTEGER NOT NULL);
@@ -23,7 +23,11 @@ CREATE TABLE snapshots (
     owner TEXT NOT NULL, id TEXT NOT NULL, created_at INTEGER NOT NULL, row TEXT NOT NULL,
     PRIMARY KEY (owner, id));
 ", "ALTER TABLE domain ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;", "
-CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entry TEXT NOT NULL);"];
+CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entry TEXT NOT NULL);", "
+CREATE TABLE choices (owner TEXT PRIMARY KEY, row TEXT NOT NULL);
+CREATE TABLE uses (
+    owner TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (owner, name));
+CREATE TABLE upkeep (one INTEGER PRIMARY KEY CHECK (one = 1), swept_at INTEGER NOT NULL);"];
 
 /// How many migrations that this version does not know the database may have had: a Worker can be rolled back by one.
 const AHEAD: usize = 1;
