@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fakeAgentStack, Owned } from "./support/agent.ts";
 import { assertProblem } from "./support/problem.ts";
+import { until } from "./support/wait.ts";
 
 const ANTHROPIC_API_KEY = "sk-ant-platform-0123456789abcdef0123456789abcdef";
 const stack = await fakeAgentStack({ secrets: { ANTHROPIC_API_KEY } });
@@ -136,6 +137,21 @@ test("c10 c11 no key lies readable in storage, nor in a log, an answer, an argum
       assert.deepEqual(stack.filesWith(form), []);
     }
   }
+});
+
+test("c11 what a container says of a failure reaches the log without the tenant's and the service's secrets", async () => {
+  const owned = await Owned.ofNew(stack, "talkative.molt");
+  const own = key("talkative");
+  await put(owned, "openrouter", own);
+  await owned.start();
+  const before = stack.logs.length;
+  const encoded = Buffer.from(own).toString("base64");
+  agent.behave({ snapshot: { fail: `of ${own} ${own.slice(0, 20)} ${encoded} ${platformKey} nothing is left` } });
+  assertProblem(await owned.client.post(`${owned.path}/snapshots`), 503, "storage_unavailable");
+  const said = (): string | undefined => stack.logs.slice(before).find((line) => line.includes("nothing is left"));
+  await until("the reason in the log", () => said() !== undefined);
+  assert.match(said() ?? "", /of \[secret\] \[secret\] \[secret\]\S* \[secret\] nothing is left/);
+  agent.behave({});
 });
 
 test("c10 one owner's two domains keep their secrets apart", async () => {

@@ -2,6 +2,7 @@
 
 use crate::error::Failure;
 use crate::ids::{Asset, Collection};
+use crate::secret::Secret;
 use crate::siws::ChainId;
 use crate::time::Seconds;
 
@@ -146,8 +147,8 @@ impl Hosts {
 /// Which Solana, and which collection there is ours.
 #[derive(Debug, Clone)]
 pub struct Chain {
-    /// In order of preference.
-    pub rpc_urls: Vec<String>,
+    /// In order of preference. They may hold a key.
+    pub rpc_urls: Vec<Secret>,
     /// The chain that the signed text names.
     pub cluster: ChainId,
     pub collection: Collection,
@@ -176,7 +177,7 @@ impl Chain {
         let collection = Collection::parse(&required(vars, "MOLT_COLLECTION", COLLECTION)?)
             .map_err(|_| malformed("MOLT_COLLECTION", COLLECTION))?;
         Ok(Self {
-            rpc_urls,
+            rpc_urls: rpc_urls.into_iter().map(Secret::new).collect(),
             cluster,
             collection,
         })
@@ -353,7 +354,8 @@ mod tests {
         };
         let [one, two] = ["https://one.example/", "https://two.example/"];
         let both = chain(&format!("{one}, {two}")).unwrap();
-        assert_eq!(both.rpc_urls, [one, two]);
+        let urls: Vec<&str> = both.rpc_urls.iter().map(Secret::expose).collect();
+        assert_eq!(urls, [one, two]);
         assert!(chain(&format!("{one}, {two},{one}")).is_err());
     }
 

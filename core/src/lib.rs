@@ -20,6 +20,7 @@ pub mod proof;
 pub mod proxy;
 pub mod rate;
 mod reader;
+pub mod redaction;
 pub mod route;
 pub mod rpc;
 pub mod sealing;

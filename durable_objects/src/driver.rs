@@ -18,7 +18,7 @@ use worker::{Delay, ScheduledTime};
 
 use crate::Agent;
 use crate::container::{Container, Stdin};
-use crate::port::{Outcome, Tried as _, log, now, random};
+use crate::port::{Outcome, Tried as _, now, random};
 use crate::settings;
 use crate::store::Domain;
 
@@ -222,7 +222,7 @@ impl Agent {
                 Err(_) => life.wish = Wish::Restart,
             }
         })?;
-        resumed.inspect_err(log).or(Ok(()))
+        resumed.inspect_err(|failure| self.log(failure)).or(Ok(()))
     }
 
     /// Sleeps unless the agent was used by ways that do not pass here, as within an open WebSocket.
@@ -281,7 +281,7 @@ impl Agent {
         let resumed = self.resume(container).await;
         self.update(term, |life| life.taking = None)?;
         if let Err(failure) = taken.and(resumed) {
-            log(&failure);
+            self.log(&failure);
         }
         Ok(())
     }
@@ -305,7 +305,7 @@ impl Agent {
             .await
         {
             // Kept running, to be tried again: destroying it now would lose what it holds.
-            log(&failure);
+            self.log(&failure);
             return Ok(());
         }
         self.stopping(term, Phase::Destroy)?;
@@ -313,7 +313,7 @@ impl Agent {
             .run(&["/opt/agent/agent", "wipe"], Stdin::Nothing, COMMAND_LIMIT)
             .await
         {
-            log(&failure);
+            self.log(&failure);
         }
         container.destroy().await?;
         self.settle(term, State::Asleep, None)

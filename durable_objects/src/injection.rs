@@ -71,6 +71,7 @@ impl Agent {
         let value = key
             .open(tenant, &salt, name.as_str(), &blob)
             .map_err(|error| Failure::internal(format!("secret {}: {error}", name.as_str())))?;
+        self.learn(&value);
         Ok(Some(value))
     }
 
@@ -89,6 +90,7 @@ impl Agent {
         name: SecretName,
         value: &Secret,
     ) -> Outcome<SecretStatus> {
+        self.learn(value);
         let key = settings::sealing_key(&self.env)?;
         let salt = match self.salt(tenant)? {
             Some(salt) => salt,

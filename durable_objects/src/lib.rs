@@ -20,16 +20,20 @@ mod start;
 mod store;
 mod watch;
 
-use multiclaw_core::error::{Code, Problem};
+use core::cell::RefCell;
+
+use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::SessionId;
 use multiclaw_core::lifecycle::Life;
 use multiclaw_core::messages::{CALL_PATH, CALLER_HEADER, Call, Caller, Envelope, StatusView};
+use multiclaw_core::redaction::Redactor;
+use multiclaw_core::secret::Secret;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use crate::connections::Connections;
 use crate::container::Container;
 use crate::events::Listeners;
-use crate::port::{Outcome, Tried as _, log, now};
+use crate::port::{Outcome, Tried as _, now};
 use crate::store::Store;
 use crate::watch::Readings;
 
@@ -42,6 +46,8 @@ pub struct Agent {
     listeners: Listeners,
     connections: Connections,
     readings: Readings,
+    /// The tenant's secrets, as far as they were opened here.
+    redactor: RefCell<Redactor>,
 }
 
 impl DurableObject for Agent {
@@ -54,6 +60,7 @@ impl DurableObject for Agent {
             listeners: Listeners::default(),
             connections: Connections::default(),
             readings: Readings::default(),
+            redactor: RefCell::default(),
         }
     }
 
@@ -61,8 +68,10 @@ impl DurableObject for Agent {
         match self.handle(request).await {
             Ok(response) => Ok(response),
             Err(failure) => {
-                log(&failure);
-                reply::problem(&failure.problem)
+                self.log(&failure);
+                let mut problem = failure.problem;
+                problem.detail = self.clean(&problem.detail);
+                reply::problem(&problem)
             }
         }
     }
@@ -73,7 +82,7 @@ impl DurableObject for Agent {
             Err(failure) => Err(failure),
         };
         if let Err(failure) = driven {
-            log(&failure);
+            self.log(&failure);
             // Whatever it was, the object looks again: an alarm that is not set anew would leave the agent stuck.
             self.wake_at(now().saturating_add(driver::RETRY_AFTER_FAILURE))
                 .await
@@ -110,6 +119,25 @@ impl Agent {
         } else {
             Err(Problem::sign_in().into())
         }
+    }
+
+    /// From now on this secret of the tenant leaves in no log, no problem and no trouble.
+    fn learn(&self, secret: &Secret) {
+        self.redactor.borrow_mut().learn(secret);
+    }
+
+    /// The text without the secrets of the tenant and of the service.
+    fn clean(&self, text: &str) -> String {
+        port::clean(&self.redactor.borrow().clean(text))
+    }
+
+    /// Writes what the operator needs to know of a failure.
+    fn log(&self, failure: &Failure) {
+        let context = failure.context.as_deref();
+        port::log(&Failure {
+            problem: failure.problem.clone(),
+            context: context.map(|context| self.clean(context)),
+        });
     }
 
     /// Ends every open stream and socket whose session is not to stay.

@@ -1,10 +1,13 @@
 //! The runtime's clock, randomness and errors, as the core takes them.
 
+use core::cell::RefCell;
 use core::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use multiclaw_core::error::{Code, Failure};
+use multiclaw_core::redaction::Redactor;
+use multiclaw_core::secret::Secret;
 use multiclaw_core::time::Timestamp;
 use worker::wasm_bindgen::JsValue;
 use worker::{ByteStream, Date, Delay};
@@ -105,9 +108,31 @@ pub async fn read_bounded(mut stream: ByteStream, limit: usize, what: &str) -> O
     Ok(bytes)
 }
 
-/// Writes what the operator needs to know of a failure. Contexts hold no secrets by construction.
+thread_local! {
+    /// The service's own secrets, as far as they were read. Those of a tenant are known to its object alone: what one
+    /// tenant calls a secret must not disappear from what another is told.
+    static SERVICE: RefCell<Redactor> = RefCell::default();
+}
+
+/// From now on a secret of the service leaves in no log and no problem.
+pub fn learn(secret: &Secret) {
+    SERVICE.with_borrow_mut(|redactor| redactor.learn(secret));
+}
+
+/// Likewise what may be a secret in the URL of an endpoint.
+pub fn learn_url(url: &Secret) {
+    SERVICE.with_borrow_mut(|redactor| redactor.learn_url(url));
+}
+
+/// The text without the service's secrets.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    SERVICE.with_borrow(|redactor| redactor.clean(text).into_owned())
+}
+
+/// Writes what the operator needs to know of a failure.
 pub fn log(failure: &Failure) {
     if let Some(context) = &failure.context {
-        worker::console_error!("{}: {context}", failure.problem.code.as_str());
+        worker::console_error!("{}: {}", failure.problem.code.as_str(), clean(context));
     }
 }

@@ -4,7 +4,7 @@ use multiclaw_core::error::Problem;
 use serde::Serialize;
 use worker::{Response, ResponseBuilder};
 
-use crate::port::{Outcome, Tried as _};
+use crate::port::{Outcome, Tried as _, clean};
 
 /// JSON that nothing caches.
 ///
@@ -36,5 +36,5 @@ pub fn problem(problem: &Problem) -> worker::Result<Response> {
     if let Some(seconds) = problem.retry_after {
         builder = builder.with_header("retry-after", &seconds.to_string())?;
     }
-    Ok(builder.fixed(problem.document().into_bytes()))
+    Ok(builder.fixed(clean(&problem.document()).into_bytes()))
 }

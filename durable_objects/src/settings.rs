@@ -10,7 +10,7 @@ use multiclaw_core::secrets::SecretKind;
 use multiclaw_core::webhook::HookSecret;
 use worker::{Bucket, Env};
 
-use crate::port::Outcome;
+use crate::port::{Outcome, learn, learn_url};
 
 /// A variable's text; `None` when it is not set.
 #[must_use]
@@ -21,10 +21,13 @@ pub fn var(env: &Env, name: &str) -> Option<String> {
 /// A Workers Secret; `None` when it is not set or empty.
 #[must_use]
 pub fn secret(env: &Env, name: &str) -> Option<Secret> {
-    env.secret(name)
+    let secret = env
+        .secret(name)
         .ok()
         .map(|value| Secret::new(value.to_string()))
-        .filter(|value| !value.is_empty())
+        .filter(|value| !value.is_empty());
+    secret.as_ref().inspect(|secret| learn(secret));
+    secret
 }
 
 /// # Errors
@@ -36,7 +39,9 @@ pub fn hosts(env: &Env) -> Outcome<Hosts> {
 /// # Errors
 /// See [`Chain::from_vars`].
 pub fn chain(env: &Env) -> Outcome<Chain> {
-    Chain::from_vars(&|name| var(env, name))
+    let chain = Chain::from_vars(&|name| var(env, name))?;
+    chain.rpc_urls.iter().for_each(learn_url);
+    Ok(chain)
 }
 
 /// `SOLANA_WEBHOOK_SECRET`; without it no notice is taken.

@@ -17,7 +17,7 @@ use worker::web_sys::ReadableStream;
 
 use crate::Agent;
 use crate::container::{Container, Stdin};
-use crate::port::{Outcome, Tried as _, log, now, storage_failure, within};
+use crate::port::{Outcome, Tried as _, now, storage_failure, within};
 use crate::settings;
 use crate::store::Domain;
 
@@ -100,7 +100,7 @@ impl Agent {
                 bucket.delete(key.as_str()).await.stored("R2 delete")
             };
             if let Err(orphan) = deleted.await {
-                log(&orphan);
+                self.log(&orphan);
             }
             return Err(failure);
         }
@@ -184,7 +184,7 @@ impl Agent {
             Ok(())
         };
         if let Err(failure) = pruned.await {
-            log(&failure);
+            self.log(&failure);
         }
     }
 
@@ -215,7 +215,7 @@ impl Agent {
                 .as_ref()
                 .filter(|object| object.size() == snapshot.size);
             let Some(body) = whole.and_then(worker::Object::body) else {
-                log(&storage_failure(format!(
+                self.log(&storage_failure(format!(
                     "snapshot {} is missing in R2 or has another length",
                     snapshot.id
                 )));
@@ -241,7 +241,7 @@ impl Agent {
                 (0, 0) => return Ok(Some(Restored::Newest)),
                 (0, _) => return Ok(Some(Restored::Older(index))),
                 // The archive is at fault: an older one may do.
-                (BAD_ARCHIVE, _) => log(&ended.failure()),
+                (BAD_ARCHIVE, _) => self.log(&ended.failure()),
                 // The container is: the same archive may do in the next one.
                 _ => return Err(ended.failure()),
             }

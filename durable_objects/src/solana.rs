@@ -10,6 +10,7 @@ use multiclaw_core::ownership::{
     Floor, MAX_ANSWER_LENGTH, Owned, OwnershipError, Reading, account_request, read_answer,
 };
 use multiclaw_core::rpc::{Fault, Poll, Pool, RETRY_AFTER, Step, Verdict};
+use multiclaw_core::secret::Secret;
 use worker::{AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, Response};
 
 use crate::port::{Outcome, log, now, random, read_bounded};
@@ -96,7 +97,7 @@ async fn play_out(chain: &Chain, asset: Asset, mut poll: Poll) -> Outcome<Verdic
             Step::Ask(endpoints) => {
                 let limit = poll.call_limit(now());
                 for index in endpoints {
-                    let url = chain.rpc_urls.get(index).map_or("", String::as_str);
+                    let url = chain.rpc_urls.get(index).map_or("", Secret::expose);
                     let answer = ask(url, chain, asset, limit);
                     asked.push(Box::pin(async move { (index, answer.await) }));
                 }

@@ -16,7 +16,7 @@ use worker::{Delay, Headers, RequestInit};
 use crate::Agent;
 use crate::container::{Container, GATEWAY_PORT, Stdin};
 use crate::driver::{COMMAND_LIMIT, Term, trouble};
-use crate::port::{Outcome, Tried as _, log, now, read_bounded, within};
+use crate::port::{Outcome, Tried as _, now, read_bounded, within};
 use crate::snapshots::Restored;
 use crate::store::Domain;
 use crate::watch::Care;
@@ -67,11 +67,12 @@ impl Agent {
             // The row says what is wanted in its place; this was no failed try.
             Err(Halt::Interrupted) => self.update(term, |life| life.attempts = 0)?,
             Err(Halt::Failed(code, failure)) => {
-                log(&failure);
+                self.log(&failure);
                 container.destroy().await?;
                 if code == TroubleCode::RestoreFailed {
                     self.update(term, forget_choice)?;
-                    self.fail_start(term, trouble(code, &failure.problem.detail))?;
+                    let detail = self.clean(&failure.problem.detail);
+                    self.fail_start(term, trouble(code, &detail))?;
                 }
                 None
             }
@@ -130,7 +131,7 @@ impl Agent {
                     return Err(failure.into());
                 }
                 Err(failure) => {
-                    log(&failure);
+                    self.log(&failure);
                     Delay::from(PROBE_PERIOD).await;
                 }
             }

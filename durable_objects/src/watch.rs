@@ -15,7 +15,7 @@ use multiclaw_core::time::Timestamp;
 use worker::Delay;
 
 use crate::Agent;
-use crate::port::{Outcome, log, now};
+use crate::port::{Outcome, now};
 use crate::settings;
 use crate::solana;
 use crate::store::{Domain, SessionRow};
@@ -105,7 +105,7 @@ impl Agent {
                     && care == Care::Bounded
                     && !disputed() =>
             {
-                log(&failure);
+                self.log(&failure);
                 Ok(domain)
             }
             read => read,
@@ -120,7 +120,7 @@ impl Agent {
         let stays = match self.owner(domain, Care::Bounded).await {
             Ok(_) => true,
             Err(failure) => {
-                log(&failure);
+                self.log(&failure);
                 failure.problem.code == Code::RpcUnavailable
                     && age != Freshness::Expired
                     && self.readings.disputed.get()
@@ -278,7 +278,7 @@ impl Agent {
             };
             match self.read_owner(before.asset).await {
                 Ok(after) if after.owner == before.owner => {}
-                Err(failure) if failure.problem.code != Code::Forbidden => log(&failure),
+                Err(failure) if failure.problem.code != Code::Forbidden => self.log(&failure),
                 // Somebody else's, or nobody's.
                 _ => return Ok(()),
             }

@@ -5,7 +5,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { canInstall, installPackages } from "./debian.mjs";
 import { CACHE, UserError } from "./project.mjs";
@@ -26,7 +26,12 @@ export function docker(...args) {
 }
 
 const engineVersion = () => docker("version", "--format", "{{.Server.Version}}");
-const has = (/** @type {string} */ program) => spawnSync("which", [program]).status === 0;
+/** The engine and what it calls lie where not everybody's PATH leads. */
+const withSystemTools = () => ({
+  ...process.env,
+  PATH: [process.env.PATH ?? "", "/usr/sbin", "/sbin"].join(delimiter),
+});
+const has = (/** @type {string} */ program) => spawnSync("which", [program], { env: withSystemTools() }).status === 0;
 
 /** @param {(detail: string) => void} report */
 export async function ensureEngine(report) {
@@ -76,6 +81,7 @@ async function startEngine() {
   const log = createWriteStream(LOG);
   // A group of its own: a terminal's Ctrl-C is for the tests, which still need it to clean up.
   const engine = spawn("dockerd", [...places, ...names, ...network], {
+    env: withSystemTools(),
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });

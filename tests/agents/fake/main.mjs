@@ -116,7 +116,7 @@ await journal({ argv, env: process.env });
 await delay(delayMs);
 if (hang) await delay(3_600_000);
 try {
-  if (fail) throw new Error("told to fail");
+  if (fail) throw new Error(fail === true ? "told to fail" : fail);
   const work = unknown ? undefined : commands[command];
   if (!work) throw new Error("unknown command");
   await work();
