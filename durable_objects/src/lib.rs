@@ -13,12 +13,15 @@ pub mod port;
 mod proxy;
 pub mod reply;
 mod schema;
+mod sealed;
 pub mod settings;
 mod snapshots;
 pub mod solana;
 mod start;
 mod store;
 mod watch;
+
+use core::cell::Cell;
 
 use multiclaw_core::error::{Code, Problem};
 use multiclaw_core::ids::SessionId;
@@ -42,6 +45,8 @@ pub struct Agent {
     listeners: Listeners,
     connections: Connections,
     readings: Readings,
+    /// Whether what is sealed is known to be looked after by an alarm.
+    has_alarm: Cell<bool>,
 }
 
 impl DurableObject for Agent {
@@ -54,11 +59,16 @@ impl DurableObject for Agent {
             listeners: Listeners::default(),
             connections: Connections::default(),
             readings: Readings::default(),
+            has_alarm: Cell::default(),
         }
     }
 
     async fn fetch(&self, request: Request) -> worker::Result<Response> {
-        match self.handle(request).await {
+        let answer = self.handle(request).await;
+        if let Err(failure) = self.keep_alarm().await {
+            log(&failure);
+        }
+        match answer {
             Ok(response) => Ok(response),
             Err(failure) => {
                 log(&failure);
