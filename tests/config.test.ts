@@ -96,6 +96,13 @@ const CASES: [string, Change, () => Promise<Answer>, string][] = [
   ["a short JWT_SECRET_PREVIOUS", { secrets: { JWT_SECRET_PREVIOUS: WEAK } }, askSession, "JWT_SECRET_PREVIOUS"],
   ["no SEALING_KEY", { secrets: { SEALING_KEY: undefined } }, putSecret, "SEALING_KEY"],
   ["a SEALING_KEY that is none", { secrets: { SEALING_KEY: WEAK } }, putSecret, "SEALING_KEY"],
+  [
+    "a SEALING_KEY_PREVIOUS that is none",
+    { secrets: { SEALING_KEY_PREVIOUS: WEAK } },
+    putSecret,
+    "SEALING_KEY_PREVIOUS",
+  ],
+  ["a SWEEP_PERIOD of nothing", { vars: { SWEEP_PERIOD: "0" } }, putSecret, "SWEEP_PERIOD"],
   ["no MOLT_COLLECTION", { vars: { MOLT_COLLECTION: "" } }, askChallenge, "MOLT_COLLECTION"],
   ["a MOLT_COLLECTION that is none", { vars: { MOLT_COLLECTION: "molt" } }, askChallenge, "MOLT_COLLECTION"],
   ["an unknown SOLANA_CLUSTER", { vars: { SOLANA_CLUSTER: "moon" } }, askChallenge, "SOLANA_CLUSTER"],

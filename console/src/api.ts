@@ -55,6 +55,8 @@ export interface SecretEntry {
   readonly source: "user" | "platform" | "none";
   readonly prefix: string | null;
   readonly setAt: string | null;
+  /** The owner's own value can't be opened any more; agents start without it. */
+  readonly unreadable?: boolean;
 }
 
 export interface Snapshot {

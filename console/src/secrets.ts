@@ -95,7 +95,9 @@ function renderEntry(row: HTMLElement, entry: SecretEntry): void {
   source.dataset.source = entry.source;
   setText(prefix, entry.prefix ? `${entry.prefix}…` : "");
   prefix.hidden = !entry.prefix;
-  setText(within(row, ".secret-time", HTMLSpanElement), entry.setAt ? `set ${formatDateTime(entry.setAt)}` : "");
+  const set = entry.setAt ? `set ${formatDateTime(entry.setAt)}` : "";
+  const lost = "can't be opened any more: agents start without it until you save it anew or delete it";
+  setText(within(row, ".secret-time", HTMLSpanElement), entry.unreadable ? `${set}, ${lost}` : set);
   within(row, "button[type=button]", HTMLButtonElement).hidden = entry.source !== "user";
 }
 

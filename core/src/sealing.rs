@@ -1,5 +1,7 @@
 //! Secrets at rest: AES-256-GCM under a key per tenant, derived with HKDF-SHA-256 from a Workers Secret and a random
 //! salt of the tenant (C10). Tenant, name and format are bound in, so a blob opens for nothing else.
+//!
+//! While the Workers Secret is replaced there are two: the new one seals, the one before still opens ([`SealingKeys`]).
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce as GcmNonce};
@@ -10,9 +12,13 @@ use zeroize::Zeroizing;
 use crate::encoding::from_base64;
 use crate::secret::Secret;
 use crate::tenancy::Tenant;
+use crate::time::{Seconds, Timestamp};
 
-/// First byte of a blob: format 1 is `1 | 12 bytes nonce | ciphertext and tag`.
+/// First byte of a blob: format 1 is `1 | 12 bytes nonce | ciphertext and tag`. Another format derives its key with
+/// another [`LABEL`], so that no blob opens as one of another format.
 const FORMAT: u8 = 1;
+/// Begins what the key is derived for; the tenant follows.
+const LABEL: &str = "multiclaw secrets";
 const NONCE_LENGTH: usize = 12;
 
 /// Random per tenant, kept beside its secrets; without it no key opens them.
@@ -28,7 +34,7 @@ pub enum SealError {
     Seal,
 }
 
-/// The service's key, from `SEALING_KEY`.
+/// A key of the service, from `SEALING_KEY` or `SEALING_KEY_PREVIOUS`.
 pub struct SealingKey(Zeroizing<[u8; 32]>);
 
 impl SealingKey {
@@ -42,7 +48,7 @@ impl SealingKey {
 
     fn cipher(&self, tenant: &Tenant, salt: &Salt) -> Result<Aes256Gcm, SealError> {
         let mut key = Zeroizing::new([0_u8; 32]);
-        let info = format!("multiclaw secrets {}", tenant.prefix());
+        let info = format!("{LABEL} {}", tenant.prefix());
         Hkdf::<Sha256>::new(Some(salt), self.0.as_slice())
             .expand(info.as_bytes(), key.as_mut_slice())
             .map_err(|_| SealError::Seal)?;
@@ -105,6 +111,73 @@ impl SealingKey {
     }
 }
 
+/// The key that seals and, while it is replaced, the one before, which only opens.
+pub struct SealingKeys {
+    current: SealingKey,
+    previous: Option<SealingKey>,
+}
+
+/// A value that was opened.
+pub struct Opened {
+    pub value: Secret,
+    /// The previous key opened it: unless it is sealed anew, nothing will once that key is dropped.
+    pub is_stale: bool,
+}
+
+impl SealingKeys {
+    #[must_use]
+    pub const fn new(current: SealingKey, previous: Option<SealingKey>) -> Self {
+        Self { current, previous }
+    }
+
+    /// As [`SealingKey::seal`], with the current key.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn seal(
+        &self,
+        tenant: &Tenant,
+        salt: &Salt,
+        name: &str,
+        value: &Secret,
+        nonce: [u8; NONCE_LENGTH],
+    ) -> Result<Vec<u8>, SealError> {
+        self.current.seal(tenant, salt, name, value, nonce)
+    }
+
+    /// Opens with whichever key it was sealed with.
+    ///
+    /// # Errors
+    /// [`SealError::Unreadable`] when neither opens it.
+    pub fn open(
+        &self,
+        tenant: &Tenant,
+        salt: &Salt,
+        name: &str,
+        blob: &[u8],
+    ) -> Result<Opened, SealError> {
+        let opened = self.current.open(tenant, salt, name, blob);
+        match (opened, &self.previous) {
+            (Ok(value), _) => Ok(Opened {
+                value,
+                is_stale: false,
+            }),
+            (Err(_), Some(previous)) => Ok(Opened {
+                value: previous.open(tenant, salt, name, blob)?,
+                is_stale: true,
+            }),
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+/// When what is sealed must be gone through again: a period after the last time, at once if there was none. A time in the
+/// future, as of a clock that was wrong, puts it off by no more than a period.
+#[must_use]
+pub fn sweep_due(swept_at: Option<Timestamp>, period: Seconds, now: Timestamp) -> Timestamp {
+    swept_at.map_or(now, |at| at.min(now).saturating_add(period))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +232,59 @@ mod tests {
                 "cut at {i}"
             );
         }
+    }
+
+    #[test]
+    fn c10_a_blob_of_another_format_is_not_opened() {
+        let value = Secret::new(String::from("sk-test-0123456789"));
+        let mut blob = key(1)
+            .seal(&tenant(2), &[3; 32], "openai", &value, [4; 12])
+            .unwrap();
+        assert_eq!(
+            blob[0], 1,
+            "what the version before opens: see docs/upgrades.md"
+        );
+        for format in [0, 2, 255] {
+            blob[0] = format;
+            let opened = key(1).open(&tenant(2), &[3; 32], "openai", &blob);
+            assert_eq!(opened.err(), Some(SealError::Unreadable), "{format}");
+        }
+    }
+
+    #[test]
+    fn c10_the_previous_key_opens_and_says_so_until_it_is_dropped_and_never_seals() {
+        let value = Secret::new(String::from("sk-test-0123456789"));
+        let seal = |keys: &SealingKeys| {
+            keys.seal(&tenant(2), &[3; 32], "openai", &value, [4; 12])
+                .unwrap()
+        };
+        let open = |keys: &SealingKeys, blob: &[u8]| {
+            keys.open(&tenant(2), &[3; 32], "openai", blob)
+                .map(|opened| (opened.value.expose().to_owned(), opened.is_stale))
+        };
+        let opened = |is_stale| Ok((value.expose().to_owned(), is_stale));
+        let before = SealingKeys::new(key(1), None);
+        let during = SealingKeys::new(key(2), Some(key(1)));
+        let after = SealingKeys::new(key(2), None);
+        let (old, new) = (seal(&before), seal(&during));
+        assert_eq!(open(&before, &old), opened(false));
+        assert_eq!(open(&during, &old), opened(true));
+        assert_eq!(open(&during, &new), opened(false));
+        assert_eq!(open(&after, &old), Err(SealError::Unreadable));
+        assert_eq!(open(&after, &new), opened(false));
+        assert_eq!(open(&before, &new), Err(SealError::Unreadable));
+        let others = SealingKeys::new(key(8), Some(key(9)));
+        assert_eq!(open(&others, &old), Err(SealError::Unreadable));
+    }
+
+    #[test]
+    fn c10_what_is_sealed_is_gone_through_once_a_period() {
+        let at = Timestamp::from_millis;
+        let (period, now) = (Seconds::new(60), at(1_000_000));
+        assert_eq!(sweep_due(None, period, now), now);
+        assert_eq!(sweep_due(Some(at(970_000)), period, now), at(1_030_000));
+        assert_eq!(sweep_due(Some(at(1)), period, now), at(60_001));
+        assert_eq!(sweep_due(Some(at(i64::MAX)), period, now), at(1_060_000));
     }
 
     #[test]

@@ -121,6 +121,9 @@ pub struct SecretStatus {
     /// At most the first 8 characters of the user's own value; the platform's is not shown at all.
     pub prefix: Option<String>,
     pub set_at: Option<Timestamp>,
+    /// The user's own value can't be opened any more. Agents start without it until it is set anew or deleted.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub unreadable: bool,
 }
 
 /// The value in force and where it is from: user, then platform, then none.

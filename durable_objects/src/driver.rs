@@ -65,16 +65,16 @@ impl Agent {
             };
             let step = life.next(container.running(), settings::policy(&self.env)?, now());
             match step {
-                Step::Rest if !self.listeners.any() => return Ok(()),
+                Step::Rest if !self.listeners.any() => return self.rest_until(None).await,
                 // Nothing to do for the agent; but who listens to it must be its owner.
                 Step::Rest => {
                     if !self.watch().await? {
-                        return self.wake_at(self.next_look()?).await;
+                        return self.rest_until(Some(self.next_look()?)).await;
                     }
                 }
                 Step::Watch { at } => {
                     if !self.watch().await? {
-                        return self.wake_at(at.min(self.next_look()?)).await;
+                        return self.rest_until(Some(at.min(self.next_look()?))).await;
                     }
                 }
                 Step::FallAsleep => self.guarded(&term, self.fall_asleep(&container)).await?,
@@ -101,6 +101,15 @@ impl Agent {
                 let pause = Seconds::new(BACKOFF_SECONDS.saturating_mul(tried.attempts));
                 return self.wake_at(now().saturating_add(pause)).await;
             }
+        }
+    }
+
+    /// Sets the alarm for the next look, or for what is sealed where that is due sooner. By then no step is under way, and
+    /// nothing is awaited before the alarm is set: who asks for something meanwhile sets theirs after this one.
+    async fn rest_until(&self, look_at: Option<Timestamp>) -> Outcome<()> {
+        match look_at.into_iter().chain(self.upkeep()).min() {
+            Some(at) => self.wake_at(at).await,
+            None => Ok(()),
         }
     }
 

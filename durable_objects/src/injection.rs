@@ -3,18 +3,19 @@
 
 use core::time::Duration;
 
-use multiclaw_core::encoding::{base64, from_base64, from_hex, hex};
+use multiclaw_core::encoding::{base64, hex};
 use multiclaw_core::error::Failure;
 use multiclaw_core::openclaw::{Provider, config};
 use multiclaw_core::sealing::Salt;
 use multiclaw_core::secret::Secret;
-use multiclaw_core::secrets::{CATALOGUE, SecretKind, SecretName, SecretStatus, Source, resolve};
+use multiclaw_core::secrets::{CATALOGUE, SecretKind, SecretName, SecretStatus, Source};
 use multiclaw_core::tenancy::Tenant;
 use serde_json::{Map, Value, json};
 
 use crate::Agent;
 use crate::container::{Container, Stdin};
 use crate::port::{Outcome, now, random};
+use crate::sealed::Own;
 use crate::settings;
 use crate::store::Domain;
 
@@ -31,10 +32,7 @@ impl Agent {
         let mut providers = Vec::new();
         let mut secrets = Map::new();
         for kind in &CATALOGUE {
-            let (_, value) = resolve(
-                self.open_secret(&tenant, kind.name)?,
-                settings::platform_value(&self.env, kind),
-            );
+            let (_, value) = self.value_in_force(&tenant, kind)?;
             if let Some(value) = value {
                 providers.push(Provider {
                     kind,
@@ -58,32 +56,6 @@ impl Agent {
             .map(drop)
     }
 
-    fn open_secret(&self, tenant: &Tenant, name: SecretName) -> Outcome<Option<Secret>> {
-        let Some(row) = self.store.secret(tenant.owner, name)? else {
-            return Ok(None);
-        };
-        let salt = self
-            .salt(tenant)?
-            .ok_or_else(|| Failure::internal("the tenant has secrets but no salt"))?;
-        let blob = from_base64(&row.sealed)
-            .ok_or_else(|| Failure::internal("a sealed secret is no base64"))?;
-        let key = settings::sealing_key(&self.env)?;
-        let value = key
-            .open(tenant, &salt, name.as_str(), &blob)
-            .map_err(|error| Failure::internal(format!("secret {}: {error}", name.as_str())))?;
-        self.learn(&value);
-        Ok(Some(value))
-    }
-
-    fn salt(&self, tenant: &Tenant) -> Outcome<Option<Salt>> {
-        let Some(text) = self.store.salt(tenant.owner)? else {
-            return Ok(None);
-        };
-        from_hex(&text)
-            .map(Some)
-            .ok_or_else(|| Failure::internal("the tenant's salt is malformed"))
-    }
-
     pub(crate) fn put_secret(
         &self,
         tenant: &Tenant,
@@ -91,8 +63,10 @@ impl Agent {
         value: &Secret,
     ) -> Outcome<SecretStatus> {
         self.learn(value);
-        let key = settings::sealing_key(&self.env)?;
-        let salt = match self.salt(tenant)? {
+        let keys = settings::sealing_keys(&self.env)?;
+        // What could not be kept up is not taken.
+        settings::sweep_period(&self.env)?;
+        let salt = match self.salt(tenant.owner)? {
             Some(salt) => salt,
             None => {
                 let salt: Salt = random()?;
@@ -100,7 +74,7 @@ impl Agent {
                 salt
             }
         };
-        let blob = key
+        let blob = keys
             .seal(tenant, &salt, name.as_str(), value, random()?)
             .map_err(|error| Failure::internal(format!("secret {}: {error}", name.as_str())))?;
         self.store.save_secret(
@@ -110,6 +84,7 @@ impl Agent {
             value.redacted().as_str(),
             now(),
         )?;
+        self.has_alarm.set(false);
         self.secret_status(tenant, name.kind())
     }
 
@@ -125,6 +100,7 @@ impl Agent {
         kind: &SecretKind,
     ) -> Outcome<SecretStatus> {
         let own = self.store.secret(tenant.owner, kind.name)?;
+        let unreadable = matches!(self.own_secret(tenant, kind.name)?, Own::Unreadable);
         let source = match &own {
             Some(_) => Source::User,
             None if settings::platform_value(&self.env, kind).is_some() => Source::Platform,
@@ -135,6 +111,7 @@ impl Agent {
             source,
             set_at: own.as_ref().map(crate::store::SealedSecret::set_at),
             prefix: own.map(|row| row.prefix),
+            unreadable,
         })
     }
 }

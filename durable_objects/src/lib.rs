@@ -13,6 +13,7 @@ pub mod port;
 mod proxy;
 pub mod reply;
 mod schema;
+mod sealed;
 pub mod settings;
 mod snapshots;
 pub mod solana;
@@ -20,7 +21,7 @@ mod start;
 mod store;
 mod watch;
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::SessionId;
@@ -48,6 +49,8 @@ pub struct Agent {
     readings: Readings,
     /// The tenant's secrets, as far as they were opened here.
     redactor: RefCell<Redactor>,
+    /// Whether what is sealed is known to be looked after by an alarm.
+    has_alarm: Cell<bool>,
 }
 
 impl DurableObject for Agent {
@@ -61,11 +64,16 @@ impl DurableObject for Agent {
             connections: Connections::default(),
             readings: Readings::default(),
             redactor: RefCell::default(),
+            has_alarm: Cell::default(),
         }
     }
 
     async fn fetch(&self, request: Request) -> worker::Result<Response> {
-        match self.handle(request).await {
+        let answer = self.handle(request).await;
+        if let Err(failure) = self.keep_alarm().await {
+            self.log(&failure);
+        }
+        match answer {
             Ok(response) => Ok(response),
             Err(failure) => {
                 self.log(&failure);

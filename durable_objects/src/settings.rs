@@ -4,9 +4,10 @@ use multiclaw_core::config::{Chain, Hosts, number, seconds};
 use multiclaw_core::error::Failure;
 use multiclaw_core::lifecycle::Policy;
 use multiclaw_core::ownership::OwnershipPolicy;
-use multiclaw_core::sealing::SealingKey;
+use multiclaw_core::sealing::{SealingKey, SealingKeys};
 use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::SecretKind;
+use multiclaw_core::time::Seconds;
 use multiclaw_core::webhook::HookSecret;
 use worker::{Bucket, Env};
 
@@ -75,11 +76,27 @@ pub(crate) fn snapshots_kept(env: &Env) -> Outcome<usize> {
         .map(|count| usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-pub(crate) fn sealing_key(env: &Env) -> Outcome<SealingKey> {
-    let secret = secret(env, "SEALING_KEY")
+/// `SEALING_KEY` and, during a rotation, `SEALING_KEY_PREVIOUS`.
+pub(crate) fn sealing_keys(env: &Env) -> Outcome<SealingKeys> {
+    let key = |name: &str| {
+        secret(env, name)
+            .map(|secret| SealingKey::parse(&secret))
+            .transpose()
+            .map_err(|error| Failure::misconfigured(format!("secret {name}: {error}")))
+    };
+    let current = key("SEALING_KEY")?
         .ok_or_else(|| Failure::misconfigured("secret SEALING_KEY is not set"))?;
-    SealingKey::parse(&secret)
-        .map_err(|error| Failure::misconfigured(format!("secret SEALING_KEY: {error}")))
+    Ok(SealingKeys::new(current, key("SEALING_KEY_PREVIOUS")?))
+}
+
+/// How often an object goes through what it holds sealed.
+pub(crate) fn sweep_period(env: &Env) -> Outcome<Seconds> {
+    seconds(
+        &|name| var(env, name),
+        "SWEEP_PERIOD",
+        86_400,
+        1..=2_592_000,
+    )
 }
 
 pub(crate) fn platform_value(env: &Env, kind: &SecretKind) -> Option<Secret> {

@@ -4,6 +4,7 @@
 //! One that fails does not undo those before it: where that matters, see `atomically`.
 
 mod access;
+mod sealed;
 
 use core::cell::Cell;
 use std::rc::Rc;
@@ -172,6 +173,11 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the schema is known to be this version's.
+    pub fn is_ready(&self) -> bool {
+        self.ready.get()
+    }
+
     fn apply_migrations(&self) -> Outcome<()> {
         self.run(
             "CREATE TABLE IF NOT EXISTS schema (version INTEGER PRIMARY KEY)",
@@ -252,7 +258,7 @@ impl Store {
 
     pub fn save_salt(&self, owner: Wallet, salt: &str) -> Outcome<()> {
         self.run(
-            "INSERT INTO tenants (owner, salt) VALUES (?, ?)",
+            "INSERT OR REPLACE INTO tenants (owner, salt) VALUES (?, ?)",
             vec![owner.to_string().into(), salt.into()],
         )
     }

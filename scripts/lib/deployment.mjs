@@ -21,6 +21,11 @@ export const BINDINGS = [
 export const SECRETS = [
   { name: "JWT_SECRET", required: true, means: "signs sessions" },
   { name: "SEALING_KEY", required: true, means: "seals the owners' secrets" },
+  {
+    name: "SEALING_KEY_PREVIOUS",
+    required: false,
+    means: "opens what is not sealed anew while SEALING_KEY is replaced",
+  },
   { name: "JWT_SECRET_PREVIOUS", required: false, means: "verifies older sessions while JWT_SECRET is replaced" },
   { name: "SOLANA_WEBHOOK_SECRET", required: false, means: "what the RPC provider sends with its notices" },
   { name: "ANTHROPIC_API_KEY", required: false, means: "the platform's key" },
@@ -104,6 +109,7 @@ export const VARIABLES = {
   OWNERSHIP_GRACE: number(0, 3600),
   IDLE_TIMEOUT: number(5, 86_400),
   SNAPSHOT_KEEP: number(1, 1000),
+  SWEEP_PERIOD: number(1, 2_592_000),
   OPENAI_BASE_URL: GATEWAY,
   ANTHROPIC_BASE_URL: GATEWAY,
   OPENROUTER_BASE_URL: GATEWAY,

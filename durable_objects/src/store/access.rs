@@ -146,6 +146,11 @@ impl Store {
             let ended = Entry::SessionsEnded { count };
             let count = self.delete("secrets WHERE owner <> ?", owner())?;
             let shredded = Entry::SecretsShredded { count };
+            // What SQLite deletes lies in the file until something else takes its place; a text of the same length does.
+            self.run(
+                "UPDATE tenants SET salt = substr(hex(zeroblob(32)), 1, length(salt)) WHERE owner <> ?",
+                owner(),
+            )?;
             self.run("DELETE FROM tenants WHERE owner <> ?", owner())?;
             let count = self.snapshots(from)?.len().try_into().unwrap_or(u32::MAX);
             let sealed = Entry::SnapshotsSealed { count };
