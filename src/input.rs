@@ -67,7 +67,7 @@ impl Fields {
         })
     }
 
-    /// Whether the field is there; as everywhere here, `null` is as good as absent.
+    /// Whether the field is there; `null` is as good as absent.
     pub fn has(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| !value.is_null())
     }
@@ -77,6 +77,19 @@ impl Fields {
         match self.0.get(name) {
             Some(Value::String(text)) if text.len() <= max_length => Ok(text),
             _ => Err(Problem::field(name, expected)),
+        }
+    }
+
+    /// As [`Fields::text`], where the field may be `null`, but must be there.
+    pub fn text_or_null(
+        &self,
+        name: &str,
+        max_length: usize,
+        expected: &str,
+    ) -> Result<Option<&str>, Problem> {
+        match self.0.get(name) {
+            Some(Value::Null) => Ok(None),
+            _ => self.text(name, max_length, expected).map(Some),
         }
     }
 

@@ -36,6 +36,8 @@ const CAREFUL: Route[] = [
   ["GET", "/secrets"],
   ["PUT", "/secrets/openai", { value: KEY }],
   ["DELETE", "/secrets/openai"],
+  ["GET", "/settings"],
+  ["PUT", "/settings", { model: "openai/gpt-5.4" }],
 ];
 const OTHERS: Route[] = [
   ["GET", ""],
@@ -161,12 +163,7 @@ test("c08 a new owner is a new tenant; what was the old one's is gone or out of 
   const { secrets } = (await next.client.get(`${next.path}/secrets`)).json();
   assert.deepEqual(
     secrets.find(({ name }: { name: string }) => name === "openai"),
-    {
-      name: "openai",
-      source: "platform",
-      prefix: null,
-      setAt: null,
-    },
+    { name: "openai", source: "platform", prefix: null, setAt: null, usedAt: null },
   );
   assertProblem(await next.client.post(`${next.path}/snapshots/${kept[0]?.id}/restore`), 404, "not_found");
   assertProblem(await ask(old, ["GET", ""]), 401, "unauthenticated");

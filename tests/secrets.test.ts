@@ -15,6 +15,7 @@ interface Entry {
   source: "user" | "platform" | "none";
   prefix: string | null;
   setAt: string | null;
+  usedAt: string | null;
 }
 
 async function list(owned: Owned): Promise<Entry[]> {
@@ -36,15 +37,21 @@ async function remove(owned: Owned, name: string): Promise<Entry> {
   return answer.json();
 }
 
+/** Of OpenAI's form, which other kinds of key do not all have. */
 const key = (what: string): string => `sk-${what}-${"0123456789abcdef".repeat(3)}`;
+const routerKey = (what: string): string => key(`or-${what}`);
+const unset = { prefix: null, setAt: null, usedAt: null };
 
 test("c12 at first the platform's keys are in force where there are any, and are not shown", async () => {
   const owned = await Owned.ofNew(stack, "first.molt");
   const entries = (await list(owned)).sort((a, b) => a.name.localeCompare(b.name));
   assert.deepEqual(entries, [
-    { name: "anthropic", source: "platform", prefix: null, setAt: null },
-    { name: "openai", source: "platform", prefix: null, setAt: null },
-    { name: "openrouter", source: "none", prefix: null, setAt: null },
+    { name: "anthropic", source: "platform", ...unset },
+    { name: "clawrouter", source: "none", ...unset },
+    { name: "openai", source: "platform", ...unset },
+    { name: "openrouter", source: "none", ...unset },
+    { name: "telegram", source: "none", ...unset },
+    { name: "wallet", source: "none", ...unset },
   ]);
 });
 
@@ -52,38 +59,33 @@ test("c11 a key is shown as its first 8 characters, fewer where that would be mo
   const owned = await Owned.ofNew(stack, "prefixes.molt");
   for (const length of [16, 17, 24, 31, 32, 33, 48, 512]) {
     const value = `sk-live-${"abcdefgh".repeat(64)}`.slice(0, length);
-    const entry = await put(owned, "openrouter", value);
+    const entry = await put(owned, "openai", value);
     const shown = entry.prefix ?? "";
     assert.ok(value.startsWith(shown) && shown.length <= Math.min(8, length / 4), `${length}: ${shown}`);
     assert.equal(entry.source, "user");
     assert.ok(Math.abs(Date.parse(entry.setAt ?? "") - Date.now()) < 60_000);
     assert.deepEqual(
-      (await list(owned)).find(({ name }) => name === "openrouter"),
+      (await list(owned)).find(({ name }) => name === "openai"),
       entry,
     );
   }
-  assert.equal((await put(owned, "openrouter", key("eight"))).prefix, "sk-eight");
+  assert.equal((await put(owned, "openai", key("eight"))).prefix, "sk-eight");
 });
 
 test("c12 the user's own key goes before the platform's, and its removal brings that back", async () => {
   const owned = await Owned.ofNew(stack, "order.molt");
   const own = key("own");
   await put(owned, "openai", own);
-  await put(owned, "openrouter", key("router"));
+  await put(owned, "openrouter", routerKey("own"));
   await owned.start();
   assert.deepEqual(agent.injected().secrets, {
     anthropic: ANTHROPIC_API_KEY,
     openai: own,
-    openrouter: key("router"),
+    openrouter: routerKey("own"),
   });
   await owned.stop();
-  assert.deepEqual(await remove(owned, "openai"), { name: "openai", source: "platform", prefix: null, setAt: null });
-  assert.deepEqual(await remove(owned, "openrouter"), {
-    name: "openrouter",
-    source: "none",
-    prefix: null,
-    setAt: null,
-  });
+  assert.deepEqual(await remove(owned, "openai"), { name: "openai", source: "platform", ...unset });
+  assert.deepEqual(await remove(owned, "openrouter"), { name: "openrouter", source: "none", ...unset });
   await owned.start();
   assert.deepEqual(agent.injected().secrets, { anthropic: ANTHROPIC_API_KEY, openai: platformKey });
 });
@@ -113,7 +115,7 @@ test("removing what is not set changes nothing", async () => {
 
 test("c10 c11 no key lies readable in storage, nor in a log, an answer, an argument or an environment", async () => {
   const owned = await Owned.ofNew(stack, "hidden.molt");
-  const own = key("hidden");
+  const own = key("ant-hidden");
   await put(owned, "anthropic", own);
   await owned.start();
   await owned.learn(stack, "something to save");
@@ -141,7 +143,7 @@ test("c10 c11 no key lies readable in storage, nor in a log, an answer, an argum
 
 test("c11 what a container says of a failure reaches the log without the tenant's and the service's secrets", async () => {
   const owned = await Owned.ofNew(stack, "talkative.molt");
-  const own = key("talkative");
+  const own = routerKey("talkative");
   await put(owned, "openrouter", own);
   await owned.start();
   const before = stack.logs.length;
@@ -156,7 +158,7 @@ test("c11 what a container says of a failure reaches the log without the tenant'
 
 test("c10 one owner's two domains keep their secrets apart", async () => {
   const [one, other] = [await Owned.ofNew(stack, "one.molt"), await Owned.ofNew(stack, "two.molt")];
-  await put(one, "openrouter", key("of-one"));
+  await put(one, "openrouter", routerKey("of-one"));
   assert.equal((await list(other)).find(({ name }) => name === "openrouter")?.source, "none");
   await other.start();
   assert.equal(agent.injected().secrets.openrouter, undefined);

@@ -272,6 +272,7 @@ test("c06 what changes something needs an allowed origin, whatever the cookie sa
     ["POST", `${agent}/snapshots`],
     ["PUT", `${agent}/secrets/openai`],
     ["DELETE", `${agent}/secrets/openai`],
+    ["PUT", `${agent}/settings`],
   ] as const;
   const REFUSED: Record<string, string>[] = [
     { origin: "" },

@@ -13,6 +13,8 @@ pub enum Code {
     MalformedBody,
     /// One field is missing or has a wrong type, length or form; `field` names it.
     InvalidField,
+    /// One field is what the route takes, but its content breaks a rule; `field` names it, `detail` the rule.
+    InvalidValue,
     /// No session, or one that ended.
     Unauthenticated,
     /// The challenge is unknown, expired or spent.
@@ -62,6 +64,7 @@ impl Code {
             Self::WrongState => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
+            Self::InvalidValue => 422,
             Self::RateLimited => 429,
             Self::Internal => 500,
             Self::AgentBadResponse => 502,
@@ -78,6 +81,7 @@ impl Code {
         match self {
             Self::MalformedBody => "malformed_body",
             Self::InvalidField => "invalid_field",
+            Self::InvalidValue => "invalid_value",
             Self::Unauthenticated => "unauthenticated",
             Self::ChallengeInvalid => "challenge_invalid",
             Self::SignatureInvalid => "signature_invalid",
@@ -102,6 +106,7 @@ impl Code {
         match self {
             Self::MalformedBody => "The request body is malformed",
             Self::InvalidField => "A field is invalid",
+            Self::InvalidValue => "A value breaks a rule",
             Self::Unauthenticated => "Sign in first",
             Self::ChallengeInvalid => "The challenge can't be used",
             Self::SignatureInvalid => "The signature does not prove the challenge",
@@ -129,7 +134,7 @@ pub struct Problem {
     pub code: Code,
     /// One or two sentences: what was wrong and what to do next. Never holds a value of a secret.
     pub detail: String,
-    /// Name of the offending field, for [`Code::InvalidField`].
+    /// Name of the offending field, for [`Code::InvalidField`] and [`Code::InvalidValue`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// Value of `Retry-After`, seconds.
@@ -163,6 +168,14 @@ impl Problem {
     #[must_use]
     pub fn field(field: &str, expected: &str) -> Self {
         let mut problem = Self::new(Code::InvalidField, format!("`{field}` must be {expected}."));
+        problem.field = Some(field.to_owned());
+        problem
+    }
+
+    /// A value's refusal: `rule` completes the sentence "`field` must ...". It never repeats the value.
+    #[must_use]
+    pub fn value(field: &str, rule: &str) -> Self {
+        let mut problem = Self::new(Code::InvalidValue, format!("`{field}` must {rule}."));
         problem.field = Some(field.to_owned());
         problem
     }
@@ -275,9 +288,20 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_breaks_a_rule_is_422_and_names_the_rule() {
+        let json: serde_json::Value =
+            serde_json::from_str(&Problem::value("value", "not be empty").document()).unwrap();
+        assert_eq!(json["status"], 422);
+        assert_eq!(json["code"], "invalid_value");
+        assert_eq!(json["field"], "value");
+        assert_eq!(json["detail"], "`value` must not be empty.");
+    }
+
+    #[test]
     fn codes_serialise_as_their_text() {
         for code in [
             Code::MalformedBody,
+            Code::InvalidValue,
             Code::Forbidden,
             Code::RpcUnavailable,
             Code::AgentBadResponse,

@@ -3,11 +3,13 @@
 //! A call is a POST of an [`Envelope`] to [`CALL_URL`]. A browser's request to the agent is passed on as it is, with
 //! the caller in [`CALLER_HEADER`]. Only the Worker can reach an object; it drops such headers of clients.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
 use crate::lifecycle::{Phase, State, Trouble};
+use crate::model::ModelRef;
 use crate::ownership::Owned;
+use crate::secret::Secret;
 use crate::secrets::{SecretName, SecretStatus};
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
@@ -70,7 +72,9 @@ pub enum OwnerCall {
     Session,
     Logout,
     ListSessions,
-    EndSession { id: SessionId },
+    EndSession {
+        id: SessionId,
+    },
     EndAllSessions,
     Status,
     Start,
@@ -80,10 +84,27 @@ pub enum OwnerCall {
     Open,
     ListSnapshots,
     TakeSnapshot,
-    RestoreSnapshot { id: SnapshotId },
+    RestoreSnapshot {
+        id: SnapshotId,
+    },
     ListSecrets,
-    PutSecret { name: SecretName, value: String },
-    DeleteSecret { name: SecretName },
+    PutSecret {
+        name: SecretName,
+        #[serde(serialize_with = "exposed")]
+        value: Secret,
+    },
+    DeleteSecret {
+        name: SecretName,
+    },
+    Settings,
+    PutSettings {
+        model: Option<ModelRef>,
+    },
+}
+
+/// The one way of a secret into JSON: within a call, from the Worker to the object that seals it.
+fn exposed<S: Serializer>(value: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value.expose())
 }
 
 /// Answer to [`Call::Login`] and [`Call::Redeem`].
@@ -186,8 +207,12 @@ mod tests {
             },
             OwnerCall::PutSecret {
                 name: SecretName::OpenAi,
-                value: "v".to_owned(),
+                value: Secret::new("v".to_owned()),
             },
+            OwnerCall::PutSettings {
+                model: ModelRef::parse("openai/gpt-5.4").ok(),
+            },
+            OwnerCall::PutSettings { model: None },
         ];
         for call in calls {
             let envelope = Envelope {

@@ -1,28 +1,48 @@
-//! The configuration that an agent starts with: who may use it and which models it has (OpenClaw's `openclaw.json`).
+//! The configuration that an agent starts with: who may use it, which models and channels it has (OpenClaw's
+//! `openclaw.json`).
 //!
-//! It holds no secret: providers refer to entries of the secrets file. Where things are inside the container (paths,
-//! port, what must not call out at start) is added there, by the boot script.
+//! It holds no secret: what needs one refers to an entry of the secrets file. Where things are inside the container
+//! (paths, port, what must not call out at start) is added there, by the boot script.
 
 use serde_json::{Map, Value, json};
 
 use crate::ids::Wallet;
+use crate::model::{ModelRef, in_force};
 use crate::proxy::{EDGE_HEADER, OWNER_HEADER};
-use crate::secrets::SecretKind;
+use crate::secrets::{Models, Place, SecretKind, SecretName};
 
-/// A provider that has a key, and the API-compatible gateway to reach it by, if the operator set one.
-pub struct Provider {
+/// A kind that has a value, and the API-compatible gateway to reach its provider by, if the operator set one.
+pub struct Held {
     pub kind: &'static SecretKind,
     pub base_url: Option<String>,
 }
 
-/// The configuration for a tenant's agent. `providers` is in the catalogue's order: the first gives the default model.
+/// The configuration for a tenant's agent, with what is `held` for it and the model that its owner chose.
 #[must_use]
-pub fn config(owner: Wallet, agent_origin: &str, providers: &[Provider]) -> Value {
+pub fn config(
+    owner: Wallet,
+    agent_origin: &str,
+    held: &[Held],
+    choice: Option<&ModelRef>,
+) -> Value {
     let owner = owner.to_string();
-    let models: Map<String, Value> = providers
-        .iter()
-        .map(|provider| (provider.kind.text.to_owned(), model_provider(provider)))
-        .collect();
+    let mut models = Map::new();
+    let mut channels = Map::new();
+    for Held { kind, base_url } in held {
+        let name = kind.text.to_owned();
+        match &kind.place {
+            Place::Models(provider) => {
+                models.insert(name, model_provider(kind, provider, base_url.as_deref()));
+            }
+            // Whoever writes to it must be let in by the owner first.
+            Place::Channel { token } => {
+                let channel =
+                    json!({ "enabled": true, "dmPolicy": "pairing", *token: reference(kind) });
+                channels.insert(name, channel);
+            }
+            Place::File => {}
+        }
+    }
     let mut config = json!({
         "gateway": {
             "auth": {
@@ -38,44 +58,74 @@ pub fn config(owner: Wallet, agent_origin: &str, providers: &[Provider]) -> Valu
             "controlUi": { "allowedOrigins": [agent_origin] },
         },
     });
-    if let (Some(first), Some(root)) = (providers.first(), config.as_object_mut()) {
-        root.insert("models".to_owned(), json!({ "providers": models }));
-        root.insert(
-            "agents".to_owned(),
-            json!({ "defaults": { "model": { "primary": first.kind.default_model } } }),
-        );
+    let available: Vec<SecretName> = held.iter().map(|held| held.kind.name).collect();
+    if let Some(root) = config.as_object_mut() {
+        if let Some(model) = in_force(choice, &available) {
+            root.insert("models".to_owned(), json!({ "providers": models }));
+            root.insert(
+                "agents".to_owned(),
+                json!({ "defaults": { "model": { "primary": model } } }),
+            );
+        }
+        if !channels.is_empty() {
+            root.insert("channels".to_owned(), channels.into());
+        }
     }
     config
 }
 
-fn model_provider(provider: &Provider) -> Value {
-    let key =
-        json!({ "source": "file", "provider": "host", "id": format!("/{}", provider.kind.text) });
-    match &provider.base_url {
-        Some(url) => json!({ "apiKey": key, "baseUrl": url, "api": provider.kind.gateway_api }),
-        None => json!({ "apiKey": key }),
+/// Where the value is, in place of the value.
+fn reference(kind: &SecretKind) -> Value {
+    json!({ "source": "file", "provider": "host", "id": format!("/{}", kind.text) })
+}
+
+fn model_provider(kind: &SecretKind, models: &Models, base_url: Option<&str>) -> Value {
+    let mut provider = Map::new();
+    provider.insert("apiKey".to_owned(), reference(kind));
+    if let Some(url) = base_url {
+        provider.insert("baseUrl".to_owned(), url.into());
+        if let Some(api) = models.gateway_api {
+            provider.insert("api".to_owned(), api.into());
+        }
     }
+    provider.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::SecretName;
+    use crate::secrets::CATALOGUE;
+
+    fn held(names: &[SecretName]) -> Vec<Held> {
+        let held = names.iter().map(|name| Held {
+            kind: name.kind(),
+            base_url: None,
+        });
+        held.collect()
+    }
+
+    fn config_of(held: &[Held], choice: Option<&ModelRef>) -> Value {
+        config(
+            Wallet::from_bytes([4; 32]),
+            "https://a.agents.example",
+            held,
+            choice,
+        )
+    }
 
     #[test]
     fn the_first_provider_gives_the_model_and_keys_are_references() {
         let providers = [
-            Provider {
+            Held {
                 kind: SecretName::Anthropic.kind(),
                 base_url: None,
             },
-            Provider {
+            Held {
                 kind: SecretName::OpenAi.kind(),
                 base_url: Some("https://gateway.example/v1".to_owned()),
             },
         ];
-        let owner = Wallet::from_bytes([4; 32]);
-        let config = config(owner, "https://a.agents.example", &providers);
+        let config = config_of(&providers, None);
         assert_eq!(
             config["agents"]["defaults"]["model"]["primary"],
             "anthropic/claude-sonnet-4-5"
@@ -89,18 +139,85 @@ mod tests {
             "https://gateway.example/v1"
         );
         assert_eq!(
+            config["models"]["providers"]["openai"]["api"],
+            "openai-completions"
+        );
+        assert_eq!(
             config["gateway"]["auth"]["trustedProxy"]["allowUsers"],
-            json!([owner.to_string()])
+            json!([Wallet::from_bytes([4; 32]).to_string()])
         );
         assert_eq!(
             config["gateway"]["controlUi"]["allowedOrigins"],
             json!(["https://a.agents.example"])
         );
+        assert!(config.get("channels").is_none());
     }
 
     #[test]
-    fn without_any_key_there_is_no_model() {
-        let config = config(Wallet::from_bytes([4; 32]), "https://a.agents.example", &[]);
+    fn c12_the_owners_model_is_the_one_that_the_agent_starts_with() {
+        let chosen = ModelRef::parse("openai/gpt-5.4-mini").unwrap();
+        let providers = held(&[SecretName::Anthropic, SecretName::OpenAi]);
+        let primary = |config: &Value| config["agents"]["defaults"]["model"]["primary"].clone();
+        assert_eq!(
+            primary(&config_of(&providers, Some(&chosen))),
+            "openai/gpt-5.4-mini"
+        );
+        // Without a key for it the agent speaks by another provider.
+        let without = held(&[SecretName::Anthropic]);
+        assert_eq!(
+            primary(&config_of(&without, Some(&chosen))),
+            "anthropic/claude-sonnet-4-5"
+        );
+    }
+
+    #[test]
+    fn clawrouter_tells_each_models_api_itself() {
+        let router = [Held {
+            kind: SecretName::ClawRouter.kind(),
+            base_url: Some("https://router.example".to_owned()),
+        }];
+        let config = config_of(&router, None);
+        assert_eq!(
+            config["models"]["providers"]["clawrouter"],
+            json!({
+                "apiKey": { "source": "file", "provider": "host", "id": "/clawrouter" },
+                "baseUrl": "https://router.example",
+            })
+        );
+    }
+
+    #[test]
+    fn a_bots_token_opens_its_channel_to_nobody_who_was_not_let_in() {
+        let config = config_of(&held(&[SecretName::Telegram]), None);
+        assert_eq!(
+            config["channels"],
+            json!({ "telegram": {
+                "enabled": true,
+                "botToken": { "source": "file", "provider": "host", "id": "/telegram" },
+                "dmPolicy": "pairing",
+            } })
+        );
         assert!(config.get("models").is_none() && config.get("agents").is_none());
+    }
+
+    #[test]
+    fn without_any_key_there_is_no_model_and_a_wallet_key_changes_nothing() {
+        let config = config_of(&[], None);
+        assert!(config.get("models").is_none() && config.get("agents").is_none());
+        let chosen = ModelRef::parse("openai/gpt-5.4").unwrap();
+        assert_eq!(
+            config_of(&held(&[SecretName::Wallet]), Some(&chosen)),
+            config
+        );
+    }
+
+    #[test]
+    fn every_row_is_referred_to_by_its_place_and_by_nothing_else() {
+        for kind in &CATALOGUE {
+            let text = config_of(&held(&[kind.name]), None).to_string();
+            let references = text.matches(&format!("\"id\":\"/{}\"", kind.text)).count();
+            let expected = usize::from(!matches!(kind.place, Place::File));
+            assert_eq!(references, expected, "{}", kind.text);
+        }
     }
 }

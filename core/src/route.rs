@@ -36,6 +36,8 @@ pub enum AgentRoute {
     ListSecrets,
     PutSecret(SecretName),
     DeleteSecret(SecretName),
+    Settings,
+    PutSettings,
 }
 
 /// A route of an agent's origin.
@@ -146,6 +148,11 @@ impl AgentRoute {
                     _ => Err(RouteError::Method("PUT, DELETE")),
                 }
             }
+            ["settings"] => match method {
+                "GET" => Ok(Self::Settings),
+                "PUT" => Ok(Self::PutSettings),
+                _ => Err(RouteError::Method("GET, PUT")),
+            },
             _ => Err(not_found()),
         }
     }
@@ -153,7 +160,10 @@ impl AgentRoute {
 
 fn unknown_secret() -> Problem {
     let names: Vec<&str> = CATALOGUE.iter().map(|kind| kind.text).collect();
-    Problem::field("name", &format!("one of {}", names.join(", ")))
+    Problem::new(
+        Code::NotFound,
+        format!("There is no such secret. There are: {}.", names.join(", ")),
+    )
 }
 
 impl EntryRoute {
@@ -254,6 +264,21 @@ mod tests {
                 AppRoute::Agent(asset(), AgentRoute::DeleteSecret(SecretName::OpenAi)),
             ),
             (
+                "PUT",
+                format!("{base}/secrets/telegram"),
+                AppRoute::Agent(asset(), AgentRoute::PutSecret(SecretName::Telegram)),
+            ),
+            (
+                "GET",
+                format!("{base}/settings"),
+                AppRoute::Agent(asset(), AgentRoute::Settings),
+            ),
+            (
+                "PUT",
+                format!("{base}/settings"),
+                AppRoute::Agent(asset(), AgentRoute::PutSettings),
+            ),
+            (
                 "GET",
                 "/v1/auth/sessions".to_owned(),
                 AppRoute::ListSessions,
@@ -315,6 +340,14 @@ mod tests {
             panic!("accepted")
         };
         assert_eq!(problem.field.as_deref(), Some("asset"));
+        let unknown = format!("/v1/agents/{}/secrets/gateway", asset());
+        let Err(RouteError::Problem(problem)) = AppRoute::find("PUT", &unknown) else {
+            panic!("accepted")
+        };
+        assert_eq!(problem.code, Code::NotFound);
+        for kind in &CATALOGUE {
+            assert!(problem.detail.contains(kind.text));
+        }
         assert!(EntryRoute::find("GET", "/.edge/other").is_err());
         assert_eq!(EntryRoute::find("GET", "/.edge"), Ok(EntryRoute::Proxy));
         assert_eq!(

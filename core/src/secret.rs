@@ -13,6 +13,51 @@ const SHOWN_SHARE: usize = 4;
 /// Below this length even a few characters would help someone who guesses.
 const SHOWN_FROM: usize = 16;
 
+/// What holds a value that nobody may see.
+///
+/// ```
+/// use multiclaw_core::secret::Secret;
+/// let secret = Secret::new("sk-live-1234".to_owned());
+/// let other = secret.clone();
+/// assert!(secret.ct_eq(&other));
+/// let value: &str = secret.expose();
+/// assert_eq!(format!("{value} {secret:?}"), "sk-live-1234 Secret(_)");
+/// ```
+///
+/// Whatever else would show it, or compare it in a time that tells where values differ, does not compile:
+///
+/// ```compile_fail,E0277
+/// # let secret = multiclaw_core::secret::Secret::new("sk-live-1234".to_owned());
+/// println!("{secret}");
+/// ```
+/// ```compile_fail,E0599
+/// # let secret = multiclaw_core::secret::Secret::new("sk-live-1234".to_owned());
+/// let shown = secret.to_string();
+/// ```
+/// ```compile_fail,E0277
+/// # let secret = multiclaw_core::secret::Secret::new("sk-live-1234".to_owned());
+/// let written = serde_json::to_string(&secret);
+/// ```
+/// ```compile_fail,E0369
+/// # let secret = multiclaw_core::secret::Secret::new("sk-live-1234".to_owned());
+/// let same = secret == secret.clone();
+/// ```
+/// ```compile_fail,E0308
+/// # let secret = multiclaw_core::secret::Secret::new("sk-live-1234".to_owned());
+/// let copied: String = secret.clone();
+/// ```
+/// ```compile_fail,E0277
+/// # let secret = multiclaw_core::secret::Secret::new("sk-live-1234".to_owned());
+/// let copied = String::from(secret);
+/// ```
+/// ```compile_fail,E0308
+/// # let secret = multiclaw_core::secret::Secret::new("sk-live-1234".to_owned());
+/// let lent: &str = &secret;
+/// ```
+/// ```compile_fail,E0616
+/// # let secret = multiclaw_core::secret::Secret::new("sk-live-1234".to_owned());
+/// let inner = secret.0;
+/// ```
 #[derive(Clone, Deserialize)]
 #[serde(from = "String")]
 pub struct Secret(Zeroizing<String>);

@@ -1,75 +1,138 @@
-//! The catalogue of user secrets and which value the agent gets: the user's own, the platform's, or none (C12).
+//! The catalogue of what an owner can set and the agent gets: its form, how the agent refers to it, and which value is in
+//! force: the user's own, the platform's, or none (C12).
 //!
-//! Adding a provider is one row of [`CATALOGUE`].
+//! Adding a provider is one row of [`CATALOGUE`], with its name in [`SecretName`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Problem;
 use crate::secret::Secret;
+use crate::shape::{Broken, Shape};
 use crate::time::Timestamp;
 
 /// A secret that an owner can set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretName {
+    ClawRouter,
     OpenRouter,
     Anthropic,
     OpenAi,
+    Telegram,
+    Wallet,
 }
 
 /// One row of the catalogue.
 pub struct SecretKind {
     pub name: SecretName,
-    /// The name in paths, in the agent's secrets file and its model provider's id.
+    /// The name in paths, in the agent's secrets file, and of its model provider or channel.
     pub text: &'static str,
-    /// The Workers Secret that holds the platform's own value.
-    pub platform: &'static str,
+    /// What it is, as an owner is told.
+    pub what: &'static str,
+    pub shape: Shape,
+    /// The Workers Secret that holds the platform's own value; `None` for what is the owner's alone.
+    pub platform: Option<&'static str>,
+    pub place: Place,
+}
+
+/// How the agent refers to a value. The value itself is in its secrets file in any case.
+pub enum Place {
+    /// As the key of a provider of models.
+    Models(Models),
+    /// As the token of a channel, in this field of its configuration.
+    Channel { token: &'static str },
+    /// Not in its configuration: for the agent's own tools.
+    File,
+}
+
+/// A provider of models.
+pub struct Models {
     /// The variable that names an API-compatible gateway to use in place of the vendor's address.
     pub base_url: &'static str,
     /// The model an agent starts with when this provider is the first one available.
     pub default_model: &'static str,
-    /// OpenClaw's name of the API that such a gateway speaks.
-    pub gateway_api: &'static str,
+    /// OpenClaw's name of the API that such a gateway speaks; `None` where the provider itself tells it for each model.
+    pub gateway_api: Option<&'static str>,
 }
 
-/// In the order in which the default model is chosen.
-pub const CATALOGUE: [SecretKind; 3] = [
+/// Providers of models are in the order in which the default model is chosen.
+pub const CATALOGUE: [SecretKind; 6] = [
+    SecretKind {
+        name: SecretName::ClawRouter,
+        text: "clawrouter",
+        what: "a ClawRouter key",
+        shape: Shape::ApiKey { prefix: "" },
+        platform: Some("CLAWROUTER_API_KEY"),
+        place: Place::Models(Models {
+            base_url: "CLAWROUTER_BASE_URL",
+            default_model: "clawrouter/anthropic/claude-sonnet-4-6",
+            gateway_api: None,
+        }),
+    },
     SecretKind {
         name: SecretName::OpenRouter,
         text: "openrouter",
-        platform: "OPENROUTER_API_KEY",
-        base_url: "OPENROUTER_BASE_URL",
-        default_model: "openrouter/anthropic/claude-sonnet-4-5",
-        gateway_api: "openai-completions",
+        what: "an OpenRouter API key",
+        shape: Shape::ApiKey { prefix: "sk-or-" },
+        platform: Some("OPENROUTER_API_KEY"),
+        place: Place::Models(Models {
+            base_url: "OPENROUTER_BASE_URL",
+            default_model: "openrouter/anthropic/claude-sonnet-4-5",
+            gateway_api: Some("openai-completions"),
+        }),
     },
     SecretKind {
         name: SecretName::Anthropic,
         text: "anthropic",
-        platform: "ANTHROPIC_API_KEY",
-        base_url: "ANTHROPIC_BASE_URL",
-        default_model: "anthropic/claude-sonnet-4-5",
-        gateway_api: "anthropic-messages",
+        what: "an Anthropic API key",
+        shape: Shape::ApiKey { prefix: "sk-ant-" },
+        platform: Some("ANTHROPIC_API_KEY"),
+        place: Place::Models(Models {
+            base_url: "ANTHROPIC_BASE_URL",
+            default_model: "anthropic/claude-sonnet-4-5",
+            gateway_api: Some("anthropic-messages"),
+        }),
     },
     SecretKind {
         name: SecretName::OpenAi,
         text: "openai",
-        platform: "OPENAI_API_KEY",
-        base_url: "OPENAI_BASE_URL",
-        default_model: "openai/gpt-5.4",
-        gateway_api: "openai-completions",
+        what: "an OpenAI API key",
+        shape: Shape::ApiKey { prefix: "" },
+        platform: Some("OPENAI_API_KEY"),
+        place: Place::Models(Models {
+            base_url: "OPENAI_BASE_URL",
+            default_model: "openai/gpt-5.4",
+            gateway_api: Some("openai-completions"),
+        }),
+    },
+    SecretKind {
+        name: SecretName::Telegram,
+        text: "telegram",
+        what: "a Telegram bot's token",
+        shape: Shape::BotToken,
+        platform: None,
+        place: Place::Channel { token: "botToken" },
+    },
+    SecretKind {
+        name: SecretName::Wallet,
+        text: "wallet",
+        what: "a wallet's private key",
+        shape: Shape::WalletKey,
+        platform: None,
+        place: Place::File,
     },
 ];
-
-const MIN_LENGTH: usize = 16;
-const MAX_LENGTH: usize = 512;
 
 impl SecretName {
     #[must_use]
     pub fn kind(self) -> &'static SecretKind {
         match self {
-            Self::OpenRouter => &CATALOGUE[0],
-            Self::Anthropic => &CATALOGUE[1],
-            Self::OpenAi => &CATALOGUE[2],
+            Self::ClawRouter => &CATALOGUE[0],
+            Self::OpenRouter => &CATALOGUE[1],
+            Self::Anthropic => &CATALOGUE[2],
+            Self::OpenAi => &CATALOGUE[3],
+            Self::Telegram => &CATALOGUE[4],
+            Self::Wallet => &CATALOGUE[5],
         }
     }
 
@@ -87,20 +150,64 @@ impl SecretName {
     }
 }
 
-/// A value as an owner may set it: printable ASCII without spaces, 16 to 512 characters.
-///
-/// # Errors
-/// A problem that names the field `value` and never repeats it.
-pub fn parse_value(value: String) -> Result<Secret, Problem> {
-    let fits = (MIN_LENGTH..=MAX_LENGTH).contains(&value.len());
-    let secret = Secret::new(value);
-    if !fits || !secret.expose().bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Problem::field(
-            "value",
-            "16 to 512 printable ASCII characters without spaces",
-        ));
+impl SecretKind {
+    /// `None` unless it is a provider of models.
+    #[must_use]
+    pub const fn models(&self) -> Option<&Models> {
+        match &self.place {
+            Place::Models(models) => Some(models),
+            Place::Channel { .. } | Place::File => None,
+        }
     }
-    Ok(secret)
+
+    /// Takes a value that an owner wants to set.
+    ///
+    /// # Errors
+    /// A problem that names the field `value` and the rule, and never repeats the value.
+    pub fn parse_value(&self, value: Secret) -> Result<Secret, Problem> {
+        let refused = |rule: &str| Problem::value("value", rule);
+        match self.shape.check(value.expose()) {
+            Ok(()) => {}
+            Err(Broken::Form) => {
+                return Err(refused(&format!("be {}: {}", self.what, self.shape.form())));
+            }
+            Err(broken) => return Err(refused(&broken.to_string())),
+        }
+        match self.mistaken_for(value.expose()) {
+            Some(other) => Err(refused(&format!("be {}, not {}", self.what, other.what))),
+            None => Ok(value),
+        }
+    }
+
+    /// The kind whose vendor begins all keys in a way of its own, when this value begins so and is meant for another.
+    fn mistaken_for(&self, value: &str) -> Option<&'static SecretKind> {
+        CATALOGUE.iter().find(|other| {
+            matches!(other.shape, Shape::ApiKey { prefix } if !prefix.is_empty() && value.starts_with(prefix))
+                && other.name != self.name
+        })
+    }
+
+    /// What an owner may see of this secret: their own value's beginning and time, where there is one, whether the
+    /// platform has one, and when a start last took any.
+    #[must_use]
+    pub fn status(&self, own: Option<Own>, platform: bool, last: Option<Use>) -> SecretStatus {
+        let (source, set_at) = match &own {
+            Some(own) => (Source::User, Some(own.set_at)),
+            None if platform => (Source::Platform, None),
+            None => (Source::None, None),
+        };
+        // Only of the value in force: one that was replaced since says nothing of the one in its place.
+        let used =
+            last.filter(|used| used.source == source && set_at.is_none_or(|at| used.at >= at));
+        SecretStatus {
+            name: self.text.to_owned(),
+            source,
+            unreadable: own.as_ref().is_some_and(|own| own.unreadable),
+            prefix: own.map(|own| own.prefix),
+            set_at,
+            used_at: used.map(|used| used.at),
+        }
+    }
 }
 
 /// Where a value comes from.
@@ -110,6 +217,33 @@ pub enum Source {
     User,
     Platform,
     None,
+}
+
+impl Source {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Platform => "platform",
+            Self::None => "none",
+        }
+    }
+}
+
+/// An owner's own value, as far as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    pub prefix: String,
+    pub set_at: Timestamp,
+    /// It opens with no key any more.
+    pub unreadable: bool,
+}
+
+/// That a start took a value, and where from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Use {
+    pub source: Source,
+    pub at: Timestamp,
 }
 
 /// What an owner may see of a secret.
@@ -124,6 +258,17 @@ pub struct SecretStatus {
     /// The user's own value can't be opened any more. Agents start without it until it is set anew or deleted.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub unreadable: bool,
+    /// The last start that took the value in force.
+    #[serde(default)]
+    pub used_at: Option<Timestamp>,
+}
+
+impl SecretStatus {
+    /// Whether a start now would have a value.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        self.source != Source::None && !self.unreadable
+    }
 }
 
 /// The value in force and where it is from: user, then platform, then none.
@@ -137,53 +282,4 @@ pub fn resolve(user: Option<Secret>, platform: Option<Secret>) -> (Source, Optio
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn c12_user_before_platform_before_none() {
-        let secret = |text: &str| Some(Secret::new(text.to_owned()));
-        let cases = [
-            (
-                secret("user"),
-                secret("platform"),
-                Source::User,
-                Some("user"),
-            ),
-            (secret("user"), None, Source::User, Some("user")),
-            (None, secret("platform"), Source::Platform, Some("platform")),
-            (None, None, Source::None, None),
-        ];
-        for (user, platform, source, value) in cases {
-            let (got_source, got) = resolve(user, platform);
-            assert_eq!(got_source, source);
-            assert_eq!(got.as_ref().map(Secret::expose), value);
-        }
-    }
-
-    #[test]
-    fn catalogue_rows_are_found_by_name() {
-        for kind in &CATALOGUE {
-            assert_eq!(SecretName::parse(kind.text), Some(kind.name));
-            assert_eq!(kind.name.kind().text, kind.text);
-        }
-        assert_eq!(SecretName::parse("OPENAI"), None);
-        assert_eq!(SecretName::parse(""), None);
-    }
-
-    #[test]
-    fn values_are_bounded_and_never_repeated() {
-        for bad in [
-            "short",
-            "with space in the value",
-            "newline-in-the-value\n",
-            &"x".repeat(513),
-            "naïve-naïve-naïve-naïve",
-        ] {
-            let problem = parse_value(bad.to_owned()).err().unwrap();
-            assert!(!problem.document().contains(bad));
-            assert_eq!(problem.field.as_deref(), Some("value"));
-        }
-        assert!(parse_value("sk-0123456789abcdef".to_owned()).is_ok());
-    }
-}
+mod tests;

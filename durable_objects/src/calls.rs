@@ -9,7 +9,7 @@ use multiclaw_core::messages::{
     Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SecretList, SessionList,
     SessionView, SnapshotList,
 };
-use multiclaw_core::secrets::{CATALOGUE, parse_value};
+use multiclaw_core::secrets::CATALOGUE;
 use multiclaw_core::snapshot::Snapshot;
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::ticket;
@@ -154,9 +154,12 @@ impl Agent {
                 json(200, &SecretList { secrets: secrets? })
             }
             OwnerCall::PutSecret { name, value } => {
-                json(200, &self.put_secret(&tenant, name, &parse_value(value)?)?)
+                let value = name.kind().parse_value(value)?;
+                json(200, &self.put_secret(&tenant, name, &value)?)
             }
             OwnerCall::DeleteSecret { name } => json(200, &self.delete_secret(&tenant, name)?),
+            OwnerCall::Settings => json(200, &self.settings_view(&tenant)?),
+            OwnerCall::PutSettings { model } => json(200, &self.put_settings(&tenant, model)?),
         }
     }
 
@@ -300,6 +303,8 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::RestoreSnapshot { .. }
         | OwnerCall::ListSecrets
         | OwnerCall::PutSecret { .. }
-        | OwnerCall::DeleteSecret { .. } => Care::Fresh,
+        | OwnerCall::DeleteSecret { .. }
+        | OwnerCall::Settings
+        | OwnerCall::PutSettings { .. } => Care::Fresh,
     }
 }

@@ -5,17 +5,17 @@ use core::time::Duration;
 
 use multiclaw_core::encoding::{base64, hex};
 use multiclaw_core::error::Failure;
-use multiclaw_core::openclaw::{Provider, config};
+use multiclaw_core::openclaw::{Held, config};
 use multiclaw_core::sealing::Salt;
 use multiclaw_core::secret::Secret;
-use multiclaw_core::secrets::{CATALOGUE, SecretKind, SecretName, SecretStatus, Source};
+use multiclaw_core::secrets::{CATALOGUE, Own, SecretKind, SecretName, SecretStatus};
 use multiclaw_core::tenancy::Tenant;
 use serde_json::{Map, Value, json};
 
 use crate::Agent;
 use crate::container::{Container, Stdin};
 use crate::port::{Outcome, now, random};
-use crate::sealed::Own;
+use crate::sealed::OwnSecret;
 use crate::settings;
 use crate::store::Domain;
 
@@ -29,31 +29,35 @@ impl Agent {
             owner: domain.owner,
         };
         let origin = settings::hosts(&self.env)?.agent_origin(domain.asset);
-        let mut providers = Vec::new();
+        let mut held = Vec::new();
         let mut secrets = Map::new();
+        let mut taken = Vec::new();
+        let taken_at = now();
         for kind in &CATALOGUE {
-            let (_, value) = self.value_in_force(&tenant, kind)?;
+            let (source, value) = self.value_in_force(&tenant, kind)?;
             if let Some(value) = value {
-                providers.push(Provider {
+                held.push(Held {
                     kind,
                     base_url: settings::base_url(&self.env, kind),
                 });
+                taken.push((kind.name, source));
                 secrets.insert(
                     kind.text.to_owned(),
                     Value::String(value.expose().to_owned()),
                 );
             }
         }
-        let input =
-            json!({ "config": config(domain.owner, &origin, &providers), "secrets": secrets });
+        let model = self.chosen_model(domain.owner)?;
+        let config = config(domain.owner, &origin, &held, model.as_ref());
+        let input = json!({ "config": config, "secrets": secrets });
         container
             .run(
                 &["/opt/agent/agent", "inject"],
                 Stdin::Text(input.to_string()),
                 LIMIT,
             )
-            .await
-            .map(drop)
+            .await?;
+        self.store.save_uses(domain.owner, &taken, taken_at)
     }
 
     pub(crate) fn put_secret(
@@ -100,18 +104,14 @@ impl Agent {
         kind: &SecretKind,
     ) -> Outcome<SecretStatus> {
         let own = self.store.secret(tenant.owner, kind.name)?;
-        let unreadable = matches!(self.own_secret(tenant, kind.name)?, Own::Unreadable);
-        let source = match &own {
-            Some(_) => Source::User,
-            None if settings::platform_value(&self.env, kind).is_some() => Source::Platform,
-            None => Source::None,
-        };
-        Ok(SecretStatus {
-            name: kind.text.to_owned(),
-            source,
-            set_at: own.as_ref().map(crate::store::SealedSecret::set_at),
-            prefix: own.map(|row| row.prefix),
+        let unreadable = matches!(self.own_secret(tenant, kind.name)?, OwnSecret::Unreadable);
+        let own = own.map(|row| Own {
+            set_at: row.set_at(),
+            prefix: row.prefix,
             unreadable,
-        })
+        });
+        let platform = settings::platform_value(&self.env, kind).is_some();
+        let last = self.store.last_use(tenant.owner, kind.name)?;
+        Ok(kind.status(own, platform, last))
     }
 }

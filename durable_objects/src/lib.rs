@@ -4,6 +4,7 @@
 //! done to the container is done by the alarm, one step at a time (`driver`).
 
 mod calls;
+mod choices;
 mod connections;
 mod container;
 mod driver;

@@ -19,7 +19,7 @@ use crate::settings;
 const RETRY_SWEEP_AFTER: Seconds = Seconds::new(3600);
 
 /// What an owner has set under a name.
-pub(crate) enum Own {
+pub(crate) enum OwnSecret {
     Nothing,
     /// It is there and opens with no key: tampered with, or its key is lost. Only its owner may replace it.
     Unreadable,
@@ -27,13 +27,15 @@ pub(crate) enum Own {
 }
 
 impl Agent {
-    pub(crate) fn own_secret(&self, tenant: &Tenant, name: SecretName) -> Outcome<Own> {
+    pub(crate) fn own_secret(&self, tenant: &Tenant, name: SecretName) -> Outcome<OwnSecret> {
         let Some(row) = self.store.secret(tenant.owner, name)? else {
-            return Ok(Own::Nothing);
+            return Ok(OwnSecret::Nothing);
         };
         let keys = settings::sealing_keys(&self.env)?;
         let opened = self.open_row(&keys, tenant, name.as_str(), &row.sealed)?;
-        Ok(opened.map_or(Own::Unreadable, |opened| Own::Value(opened.value)))
+        Ok(opened.map_or(OwnSecret::Unreadable, |opened| {
+            OwnSecret::Value(opened.value)
+        }))
     }
 
     /// The value that a start takes, and where it is from (C12). In place of one that its owner set and that can't be opened
@@ -45,9 +47,9 @@ impl Agent {
     ) -> Outcome<(Source, Option<Secret>)> {
         let platform = || settings::platform_value(&self.env, kind);
         match self.own_secret(tenant, kind.name)? {
-            Own::Value(value) => Ok(resolve(Some(value), platform())),
-            Own::Nothing => Ok(resolve(None, platform())),
-            Own::Unreadable => {
+            OwnSecret::Value(value) => Ok(resolve(Some(value), platform())),
+            OwnSecret::Nothing => Ok(resolve(None, platform())),
+            OwnSecret::Unreadable => {
                 self.log(&Failure::internal(format!(
                     "secret {} of {} can't be opened: the agent starts without it",
                     kind.text, tenant.asset

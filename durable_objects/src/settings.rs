@@ -100,11 +100,12 @@ pub(crate) fn sweep_period(env: &Env) -> Outcome<Seconds> {
 }
 
 pub(crate) fn platform_value(env: &Env, kind: &SecretKind) -> Option<Secret> {
-    secret(env, kind.platform)
+    kind.platform.and_then(|name| secret(env, name))
 }
 
 pub(crate) fn base_url(env: &Env, kind: &SecretKind) -> Option<String> {
-    var(env, kind.base_url).filter(|url| !url.is_empty())
+    let name = kind.models()?.base_url;
+    var(env, name).filter(|url| !url.is_empty())
 }
 
 pub(crate) fn bucket(env: &Env) -> Outcome<Bucket> {

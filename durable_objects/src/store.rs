@@ -5,6 +5,7 @@
 
 mod access;
 mod sealed;
+mod tenant;
 
 use core::cell::Cell;
 use std::rc::Rc;

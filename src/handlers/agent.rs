@@ -4,15 +4,15 @@ use multiclaw_agent_object::port::Outcome;
 use multiclaw_core::error::Problem;
 use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::{Call, OwnerCall};
+use multiclaw_core::model::ModelRef;
 use multiclaw_core::route::AgentRoute;
+use multiclaw_core::secret::Secret;
 use multiclaw_core::session::Audience;
 use worker::{Env, Request, Response};
 
 use super::caller;
-use crate::input::Fields;
+use crate::input::{Fields, MAX_BODY};
 use crate::ports::objects;
-
-const VALUE_LENGTH: usize = 512;
 
 pub async fn handle(
     asset: Asset,
@@ -37,17 +37,23 @@ pub async fn handle(
         AgentRoute::ListSecrets => OwnerCall::ListSecrets,
         AgentRoute::PutSecret(name) => {
             let fields = Fields::read(&request).await?;
-            let value = fields.text(
-                "value",
-                VALUE_LENGTH,
-                "16 to 512 printable ASCII characters without spaces",
-            )?;
+            // The form of a text is the kind's to judge, in the object that seals it.
+            let value = fields.text("value", MAX_BODY, "a text")?;
             OwnerCall::PutSecret {
                 name,
-                value: value.to_owned(),
+                value: Secret::new(value.to_owned()),
             }
         }
         AgentRoute::DeleteSecret(name) => OwnerCall::DeleteSecret { name },
+        AgentRoute::Settings => OwnerCall::Settings,
+        AgentRoute::PutSettings => {
+            let fields = Fields::read(&request).await?;
+            let model =
+                fields.text_or_null("model", MAX_BODY, "a text like `provider/model`, or null")?;
+            OwnerCall::PutSettings {
+                model: model.map(ModelRef::parse).transpose()?,
+            }
+        }
     };
     objects::call(env, asset, Call::Owner(caller, call)).await
 }

@@ -121,8 +121,8 @@ impl Store {
         Ok(ended)
     }
 
-    /// Ends what everybody but the owner had, as the chain names one or none now: sessions, tickets, secrets and the salt
-    /// without which no copy of those opens. Snapshots stay, out of reach under their tenant's prefix (C08). `life` is the
+    /// Ends what everybody but the owner had, as the chain names one or none now: sessions, tickets, secrets with their
+    /// uses and the salt without which no copy of them opens, and what was chosen. Snapshots stay, out of reach under their tenant's prefix (C08). `life` is the
     /// new tenant's. All of it or nothing: a new owner in the row with the old one's agent would be the worst of both.
     pub fn take_over(
         &self,
@@ -151,7 +151,9 @@ impl Store {
                 "UPDATE tenants SET salt = substr(hex(zeroblob(32)), 1, length(salt)) WHERE owner <> ?",
                 owner(),
             )?;
-            self.run("DELETE FROM tenants WHERE owner <> ?", owner())?;
+            for table in ["tenants", "choices", "uses"] {
+                self.run(&format!("DELETE FROM {table} WHERE owner <> ?"), owner())?;
+            }
             let count = self.snapshots(from)?.len().try_into().unwrap_or(u32::MAX);
             let sealed = Entry::SnapshotsSealed { count };
             self.save_life(life)?;
