@@ -60,7 +60,7 @@ test("c05 c10 both keys are replaced while an owner is signed in and an agent ru
   await used.start();
   assert.equal(agent.injected().secrets.openai, key("used"));
   assert.equal((await visitor.get("/memory")).json().memory, "before the rotation");
-  await put(used, "openrouter", key("router"));
+  await put(used, "openrouter", key("or-router"));
   assert.ok(!(await entryOf(used, "openrouter")).unreadable);
   await remove(used, "openrouter");
 });

@@ -51,7 +51,7 @@ const DAMAGES: [string, (owned: Owned) => string, "start"?][] = [
 const damaged: [string, Owned, string, boolean][] = [];
 for (const [what, damage, start] of DAMAGES) {
   const owned = await Owned.ofNew(stack, `damaged-${damaged.length}.molt`);
-  await put(owned, "anthropic", key("beside-it"));
+  await put(owned, "anthropic", key("ant-beside-it"));
   await put(owned, "openai", key("damaged"));
   damaged.push([what, owned, damage(owned), start === "start"]);
 }
@@ -87,16 +87,16 @@ for (const [what, owned, , starts] of damaged) {
 
 test("c10 c08 who has the key, the files and an old copy of a blob opens nothing that a change of owner shredded", async () => {
   const old = await Owned.ofNew(stack, "shredded.molt");
-  await put(old, "openrouter", key("replaced-once"));
-  await put(old, "openrouter", key("shredded"));
+  await put(old, "openrouter", key("or-replaced-once"));
+  await put(old, "openrouter", key("or-shredded"));
   const [copy] = sealedRows(stack, old.asset);
   const salt = saltOf(stack, old.asset);
   assert.ok(copy);
-  assert.equal(unseal(SEALING_KEY, salt, old.asset, copy), key("shredded"), "until then it is all it takes");
+  assert.equal(unseal(SEALING_KEY, salt, old.asset, copy), key("or-shredded"), "until then it is all it takes");
 
   rpc.control.transfer(old.asset, buyer.address);
   const next = await Owned.of(stack, old.asset, "buyer");
-  await put(next, "openrouter", key("of-the-buyer"));
+  await put(next, "openrouter", key("or-of-the-buyer"));
   const file = objectFile(stack, old.asset);
   await until("the object rests, and its database is one file", () => !existsSync(`${file}-wal`));
   const candidates = stack

@@ -29,7 +29,7 @@ const words = (owned: Owned): string[] => stack.logs.filter((line) => line.inclu
 test("c10 a sleeping agent's rows are swept, and sealed anew when the key was replaced", async () => {
   const owned = await Owned.ofNew(stack, "sleeping.molt");
   await put(owned, "openai", key("openai"));
-  await put(owned, "openrouter", key("openrouter"));
+  await put(owned, "openrouter", key("or-openrouter"));
   await swept(owned);
   await swept(owned);
   const before = sealedRows(stack, owned.asset);
@@ -46,7 +46,7 @@ test("c10 a sleeping agent's rows are swept, and sealed anew when the key was re
   const salt = saltOf(stack, owned.asset);
   assert.deepEqual(
     after.map((row) => unseal(second, salt, owned.asset, row)),
-    [key("openai"), key("openrouter")],
+    [key("openai"), key("or-openrouter")],
   );
   await swept(owned);
   assert.deepEqual(sealedRows(stack, owned.asset), after, "once is enough");
@@ -58,7 +58,7 @@ test("c10 a sleeping agent's rows are swept, and sealed anew when the key was re
   await owned.start();
   assert.deepEqual(
     [agent.injected().secrets.openai, agent.injected().secrets.openrouter],
-    [key("openai"), key("openrouter")],
+    [key("openai"), key("or-openrouter")],
   );
 });
 
@@ -66,7 +66,7 @@ test("c10 a row that does not open is told to the operator, and left as it is", 
   await reconfigure(stack, during);
   const owned = await Owned.ofNew(stack, "tampered.molt");
   await put(owned, "openai", key("openai"));
-  await put(owned, "openrouter", key("openrouter"));
+  await put(owned, "openrouter", key("or-openrouter"));
   await stack.replaceWorker(() =>
     editObject(stack, owned.asset, "UPDATE secrets SET sealed = 'AQ==' WHERE name = 'openai'"),
   );
