@@ -1,0 +1,157 @@
+// A hunt for secrets of every kind, through a whole life of the real agent: set, started, used, saved, crashed, restored,
+// asleep, stopped. They are found in the one file that is theirs while the agent runs, and nowhere else ever (C10 to C14).
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { Owned, type Status } from "./support/agent.ts";
+import { type Canary, canariesBelow, canariesIn } from "./support/canaries.ts";
+import type { Events } from "./support/events.ts";
+import { talkTo } from "./support/openclaw.ts";
+import { Sandbox } from "./support/sandbox.ts";
+import { testStack } from "./support/stack.ts";
+import { until } from "./support/wait.ts";
+
+const TIMEOUT_MS = 300_000;
+const IDLE_SECONDS = 12;
+const unique = (bytes = 24): string => randomBytes(bytes).toString("hex");
+
+/** The service's own, and the platform's for agents. */
+const service = {
+  JWT_SECRET: unique(32),
+  SEALING_KEY: randomBytes(32).toString("base64"),
+  SOLANA_WEBHOOK_SECRET: unique(),
+  OPENAI_API_KEY: `sk-${unique()}`,
+  ANTHROPIC_API_KEY: `sk-ant-${unique()}`,
+  OPENROUTER_API_KEY: `sk-or-v1-${unique()}`,
+  CLAWROUTER_API_KEY: `cr_${unique()}`,
+};
+const own = {
+  openai: `sk-${unique()}`,
+  anthropic: `sk-ant-${unique()}`,
+  openrouter: `sk-or-v1-${unique()}`,
+  telegram: `7${Math.floor(Math.random() * 1e9)}:AA${randomBytes(24).toString("base64url")}`,
+  wallet: `0x${unique(32)}`,
+};
+const canaries: Canary[] = [
+  ...Object.entries(service).map(([name, value]) => ({ name, value })),
+  ...Object.entries(own).map(([name, value]) => ({ name: `own ${name}`, value })),
+];
+const ONLY_FILE = "run/agent/secrets.json";
+const word = `plover-${unique(6)}`;
+
+const stack = await testStack({
+  secrets: service,
+  vars: { IDLE_TIMEOUT: String(IDLE_SECONDS), CLAWROUTER_BASE_URL: "https://router.invalid" },
+});
+const owned = await Owned.ofNew(stack, "canaries.molt");
+const answers: string[] = [];
+let events: Events<Status>;
+
+before(async () => {
+  events = await owned.events();
+});
+after(() => events.close());
+
+async function ask(method: string, path: string, json?: unknown): Promise<void> {
+  const answer = await owned.client.request(method, `${owned.path}${path}`, json === undefined ? {} : { json });
+  assert.ok(answer.status < 300, answer.text);
+  answers.push(answer.text, JSON.stringify(answer.headers));
+}
+
+async function sandbox(): Promise<Sandbox> {
+  const [container, ...more] = await stack.containers.list();
+  assert.ok(container && more.length === 0);
+  return new Sandbox(container);
+}
+
+async function say(text: string): Promise<string> {
+  const gateway = await talkTo(await owned.enter(stack));
+  try {
+    return await gateway.chat("main", text);
+  } finally {
+    gateway.close();
+  }
+}
+
+/** Everything that the service shows, logs or keeps. */
+function outside(): string[] {
+  const shown = [...stack.logs, ...answers, JSON.stringify(events.seen)].join("\n");
+  return [
+    ...canariesIn(Buffer.from(shown), canaries).map((name) => `${name} shown`),
+    ...canariesBelow(join(stack.dir, "storage"), canaries),
+  ];
+}
+
+test("the hunt finds what there is to be found", () => {
+  const [{ name, value }] = canaries as [Canary, ...Canary[]];
+  for (const bytes of [
+    value,
+    Buffer.from(`--${value}`).toString("base64"),
+    Buffer.from(value).toString("hex"),
+    zstdCompressSync(gzipSync(value)),
+  ]) {
+    assert.deepEqual(canariesIn(Buffer.from(bytes), canaries), [name]);
+  }
+});
+
+test("c11 c13 while the agent runs they are in its secrets file, and nowhere else", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await ask("PUT", "/settings", { model: "openai/gpt-5.4" });
+  for (const [name, value] of Object.entries(own)) await ask("PUT", `/secrets/${name}`, { value });
+  await owned.start();
+  assert.match(await say(`Remember the word ${word}.`), new RegExp(word));
+  await ask("GET", "/secrets");
+  const inside = await sandbox();
+  const injected = [...Object.keys(own).map((name) => `own ${name}`), "CLAWROUTER_API_KEY"];
+  const found = canariesBelow(inside.files(), canaries);
+  assert.deepEqual(found.sort(), injected.map((name) => `${name} in ${ONLY_FILE}`).sort());
+  const processes = inside.processes();
+  assert.ok(processes.includes("OPENCLAW_STATE_DIR"), "the gateway's environment was read");
+  assert.deepEqual(canariesIn(processes, canaries), []);
+  assert.deepEqual(outside(), []);
+});
+
+test("c14 what the agent writes of them into its workspace is in no snapshot", { timeout: TIMEOUT_MS }, async () => {
+  const inside = await sandbox();
+  const leaks = {
+    "plain.txt": `key: ${own.openai}`,
+    "encoded.txt": Buffer.from(`user:${own.anthropic}`).toString("base64"),
+    "packed.gz": gzipSync(`{"key":"${own.wallet}"}`),
+  };
+  for (const [name, content] of Object.entries(leaks)) inside.write(`data/state/workspace/${name}`, content);
+  inside.write("data/state/workspace/harmless.txt", word);
+  await ask("POST", "/snapshots");
+  await ask("GET", "/snapshots");
+  assert.deepEqual(outside(), []);
+  for (const name of Object.keys(leaks)) assert.match(answers.join("\n"), new RegExp(name), "its owner is told");
+});
+
+test("c13 c14 after a crash and a restore, asleep, and awake again they are nowhere else", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  (await sandbox()).crash();
+  await owned.in("failed");
+  await ask("GET", "");
+  for (const container of await stack.containers.list()) {
+    assert.deepEqual(canariesBelow(new Sandbox(container).files(), canaries), []);
+  }
+  await owned.start();
+  assert.match(await say("What did I say?"), new RegExp(word));
+  await owned.in("asleep", { within: (IDLE_SECONDS + 60) * 1000 });
+  assert.deepEqual(await stack.containers.list(), []);
+  assert.deepEqual(outside(), []);
+  await owned.start();
+  assert.match(await say("What did I say?"), new RegExp(word));
+  const found = canariesBelow((await sandbox()).files(), canaries);
+  assert.ok(found.length > 0 && found.every((where) => where.endsWith(ONLY_FILE)), found.join("\n"));
+});
+
+test("c10 c11 after the stop they are nowhere at all", { timeout: TIMEOUT_MS }, async () => {
+  await owned.stop();
+  await until("the container is gone", async () => (await stack.containers.list()).length === 0);
+  for (const path of ["", "/secrets", "/snapshots", "/settings"]) await ask("GET", path);
+  assert.deepEqual(outside(), []);
+});
