@@ -45,7 +45,9 @@ export interface Status {
   readonly state: AgentState;
   readonly phase: Phase | null;
   readonly since: string;
-  readonly lastSnapshot: { readonly id: string; readonly createdAt: string; readonly size: number } | null;
+  readonly lastSnapshot:
+    | ({ readonly id: string; readonly createdAt: string; readonly size: number } & LeakReport)
+    | null;
   readonly problem: { readonly code: string; readonly detail: string } | null;
   readonly agentUrl: string;
 }
@@ -59,7 +61,19 @@ export interface SecretEntry {
   readonly unreadable?: boolean;
 }
 
-export interface Snapshot {
+/** What the leak check did to a snapshot. A field with nothing to tell is absent. */
+export interface LeakReport {
+  /** Files that are not in it, because a secret was found in them or they could not be searched. */
+  readonly leftOut?: readonly string[];
+  /** How many: not all need be named. */
+  readonly leftOutCount?: number;
+  /** Databases in which a secret was overwritten. */
+  readonly masked?: readonly string[];
+  /** Providers whose keys were typed into the agent's own pages, and are in no snapshot. */
+  readonly typedKeys?: readonly string[];
+}
+
+export interface Snapshot extends LeakReport {
   readonly id: string;
   readonly createdAt: string;
   readonly cause: string;

@@ -3,6 +3,7 @@ import type { AgentContext } from "./agent.ts";
 import type { Snapshot, Status } from "./api.ts";
 import { byId, confirm, fromTemplate, setEnabled, setText, within } from "./dom.ts";
 import { formatAgo, formatDateTime, formatSize } from "./format.ts";
+import { leakReport } from "./leak-report.ts";
 import { showInfo } from "./notices.ts";
 
 const CAUSES: Readonly<Record<string, string>> = {
@@ -79,6 +80,10 @@ function snapshotRow(context: AgentContext, snapshot: Snapshot): HTMLLIElement {
   const files = `${snapshot.files} ${snapshot.files === 1 ? "file" : "files"}`;
   const facts = [cause, formatSize(snapshot.size), files, formatAgo(snapshot.createdAt, Date.now())];
   setText(within(row, ".snapshot-facts", HTMLParagraphElement), facts.join(" · "));
+  const report = within(row, ".snapshot-report", HTMLParagraphElement);
+  const sentences = leakReport(snapshot);
+  setText(report, sentences.join(" "));
+  report.hidden = sentences.length === 0;
   restore.setAttribute("aria-label", `Restore the snapshot of ${when}`);
   const state = context.state();
   restore.disabled = state === "starting" || state === "stopping";

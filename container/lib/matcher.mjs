@@ -49,7 +49,9 @@ export class Matcher {
     const length = bytes.length;
     let last = Math.max(end, this.#window - 1);
     while (last < length) {
-      const pair = /** @type {number} */ (bytes[last - 1]) | /** @type {number} */ (bytes[last] << 8);
+      const before = /** @type {number} */ (bytes[last - 1]);
+      const after = /** @type {number} */ (bytes[last]);
+      const pair = before | (after << 8);
       const distance = /** @type {number} */ (distances[pair]);
       if (distance === 0) {
         const form = formEndingAt(bytes, last, this.#ending.get(pair) ?? []);

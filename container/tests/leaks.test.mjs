@@ -1,5 +1,5 @@
 // No injected value gets into a snapshot, in none of the forms and places that the check claims to search; and what holds
-// none is not touched. Against the staging itself, without processes.
+// none is not touched. Mostly against the staging itself, without processes.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -13,6 +13,7 @@ import { formsOf } from "../lib/forms.mjs";
 import { Matcher } from "../lib/matcher.mjs";
 import { stageState } from "../lib/stage.mjs";
 import { zipOf } from "./archives.mjs";
+import { makeSandbox, run } from "./support.mjs";
 
 const KEY = "sk-or-v1-8f2a/Kq+ZbY=7Tn0pWc4";
 const OTHER = "7712345678:AAH-x_0123456789abcdefghijklmnopq";
@@ -337,4 +338,18 @@ test("c14 names and link targets are searched too", async (t) => {
     [`dir/${OTHER}/x`.replaceAll("/", "_")]: "name",
   });
   assert.deepEqual((await stage()).leftOut, ["(a name that holds a secret)", "(a name that holds a secret)"]);
+});
+
+test("c14 however many and long the names of what is left out, the answer is a short line that counts them all", async (t) => {
+  const sandbox = await makeSandbox(t);
+  const workspace = path.join(sandbox.paths.state, "workspace");
+  await mkdir(workspace, { recursive: true });
+  await mkdir(sandbox.paths.run, { recursive: true });
+  await writeFile(sandbox.paths.secrets, JSON.stringify({ openrouter: KEY }));
+  for (let file = 100; file < 300; file += 1)
+    await writeFile(path.join(workspace, `${"\u0001".repeat(240)}${file}`), KEY);
+  const { json, stdout } = await run(sandbox, ["snapshot"]);
+  assert.equal(json.leftOutCount, 200);
+  assert.ok(json.leftOut.length > 5 && stdout.length < 40_000);
+  for (const name of json.leftOut) assert.equal([...name].length, 200);
 });

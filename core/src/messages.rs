@@ -11,7 +11,7 @@ use crate::model::ModelRef;
 use crate::ownership::Owned;
 use crate::secret::Secret;
 use crate::secrets::{SecretName, SecretStatus};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Report, Snapshot};
 use crate::time::Timestamp;
 
 /// Where a call goes; the host is never resolved.
@@ -167,6 +167,8 @@ pub struct SnapshotView {
     pub id: SnapshotId,
     pub created_at: Timestamp,
     pub size: u64,
+    #[serde(flatten)]
+    pub report: Report,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
