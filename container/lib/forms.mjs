@@ -7,10 +7,9 @@
 export function formsOf(value) {
   const bytes = Buffer.from(value, "utf8");
   const json = JSON.stringify(value).slice(1, -1);
-  const percent = encodeURIComponent(value);
   const wide = Buffer.from(value, "utf16le");
   const hex = bytes.toString("hex");
-  const texts = [value, json, json.replaceAll("/", "\\/"), percent, lowerCaseHex(percent), hex, hex.toUpperCase()];
+  const texts = [value, json, json.replaceAll("/", "\\/"), ...percentEncoded(value), hex, hex.toUpperCase()];
   for (const before of [0, 1, 2]) {
     const base64 = base64Within(bytes, before);
     texts.push(base64, base64.replaceAll("+", "-").replaceAll("/", "_"));
@@ -19,9 +18,19 @@ export function formsOf(value) {
   return [...forms, wide, Buffer.from(wide).swap16()];
 }
 
-/** @param {string} percent */
-function lowerCaseHex(percent) {
-  return percent.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase());
+/**
+ * Programs do not agree which characters they encode, nor in which case.
+ * @param {string} value
+ */
+function percentEncoded(value) {
+  const all = encodeURIComponent(value);
+  const texts = [
+    all,
+    all.replaceAll("%2F", "/"),
+    encodeURI(value),
+    new URLSearchParams([["", value]]).toString().slice(1),
+  ];
+  return [...texts, ...texts.map((text) => text.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()))];
 }
 
 /**

@@ -17,6 +17,8 @@ import { makeSandbox, run } from "./support.mjs";
 
 const KEY = "sk-or-v1-8f2a/Kq+ZbY=7Tn0pWc4";
 const OTHER = "7712345678:AAH-x_0123456789abcdefghijklmnopq";
+/** Its JSON has escapes, its base64 the two characters that differ in base64url. */
+const ODD = 'pa"ss\\wo~~~???>>>rd/+==x';
 const MIB = 1024 * 1024;
 const AGENT_DB = "agents/main/agent/openclaw-agent.sqlite";
 
@@ -26,6 +28,8 @@ const FORMS = {
   "in JSON": (key) => Buffer.from(JSON.stringify({ key }).replaceAll("/", "\\/")),
   "in a URL": (key) => Buffer.from(`https://x.example/?${new URLSearchParams({ key })}`),
   "in a URL, lower case": (key) => Buffer.from(encodeURIComponent(key).replace(/%../g, (code) => code.toLowerCase())),
+  "in a path": (key) => Buffer.from(encodeURIComponent(key).replaceAll("%2F", "/")),
+  "in an address": (key) => Buffer.from(encodeURI(key)),
   hexadecimal: (key) => Buffer.from(Buffer.from(key).toString("hex")),
   "hexadecimal, upper case": (key) => Buffer.from(Buffer.from(key).toString("hex").toUpperCase()),
   "UTF-16, little end first": (key) => Buffer.from(key, "utf16le"),
@@ -46,7 +50,7 @@ const FORMS = {
  * @param {Record<string, Buffer | string>} files
  * @param {string[]} [values]
  */
-async function staged(t, files, values = [KEY, OTHER]) {
+async function staged(t, files, values = [KEY, OTHER, ODD]) {
   const root = await mkdtemp(path.join(os.tmpdir(), "agent-leaks-"));
   t.after(() => rm(root, { recursive: true, force: true }));
   const state = path.join(root, "state");
@@ -91,6 +95,7 @@ test("c14 a value is found in every form", async (t) => {
     Object.entries(FORMS).flatMap(([form, write]) => [
       [`${form} 1`, Buffer.concat([Buffer.from("before "), write(KEY), Buffer.from(" behind")])],
       [`${form} 2`, write(OTHER)],
+      [`${form} 3`, write(ODD)],
     ]),
   );
   const { stage } = await staged(t, files);
