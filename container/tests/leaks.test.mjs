@@ -168,7 +168,7 @@ test("c14 what holds no value is kept byte for byte, also what looks like one or
 });
 
 test("c14 a value is found inside what is compressed, also one in another", async (t) => {
-  const text = `${"line\n".repeat(1_000)}${KEY}`;
+  const text = `${randomBytes(5_000).toString("base64")}${KEY}${"line\n".repeat(1_000)}`;
   const zip = zipOf({ "fine.txt": "fine", "deep/key.txt": text });
   const files = {
     "1.gz": zlib.gzipSync(text),
@@ -185,6 +185,7 @@ test("c14 a value is found inside what is compressed, also one in another", asyn
     "unlisted.zip": zip.subarray(0, zip.lastIndexOf("PK\x01\x02")),
     "behind something.zip": Buffer.concat([Buffer.from("PK\x03\x04"), zip]),
     "zip.gz": zlib.gzipSync(zip),
+    "second frame in.gz": zlib.gzipSync(Buffer.concat([zlib.zstdCompressSync("fine"), zlib.zstdCompressSync(text)])),
     "gz.zst": zlib.zstdCompressSync(zlib.gzipSync(text)),
     "zip.zip": zipOf({ "inner.zip": zip }),
     "zip stored.zip": zipOf({ "inner.zip": { stored: zip } }),
@@ -195,6 +196,7 @@ test("c14 a value is found inside what is compressed, also one in another", asyn
     "long.zip": zipOf({ "long.txt": Buffer.concat([Buffer.alloc(80 * MIB, "long "), Buffer.from(KEY)]) }),
     "agents/main/sessions/cold/1.jsonl.zst": zlib.zstdCompressSync(text),
   };
+  for (const [name, content] of Object.entries(files)) assert.ok(!content.includes(KEY), name);
   const { stage } = await staged(t, files);
   assert.deepEqual((await stage()).leftOut.sort(), Object.keys(files).sort());
 });
@@ -319,16 +321,22 @@ test("c14 a table that does not take an overwritten value loses the row, and no 
 
 test("c14 the words of a deleted text leave the full-text index, and so do those of an overwritten one", async (t) => {
   const { state, copy, stage } = await staged(t, {}, ["sk-or-v1-0123456789abcdef0123456789abcdef"]);
-  const live = await database(t, path.join(state, AGENT_DB), "CREATE VIRTUAL TABLE f USING fts5(x);");
-  const put = (/** @type {string} */ word) =>
-    live.prepare("INSERT INTO f VALUES (?)").run(`my key is sk-or-v1-${word} indeed`);
-  put("0123456789abcdef0123456789abcdef");
-  put("fedcba9876543210fedcba9876543210");
-  live.exec("DELETE FROM f WHERE rowid = 2");
+  const other = AGENT_DB.replace("main", "other");
+  for (const name of [AGENT_DB, other]) {
+    const live = await database(t, path.join(state, name), "CREATE VIRTUAL TABLE f USING fts5(x);");
+    const put = (/** @type {string} */ word) =>
+      live.prepare("INSERT INTO f VALUES (?)").run(`my key is sk-or-v1-${word} indeed`);
+    put("fedcba9876543210fedcba9876543210");
+    if (name === AGENT_DB) put("0123456789abcdef0123456789abcdef");
+    live.exec("DELETE FROM f WHERE rowid = 1");
+  }
   assert.deepEqual((await stage()).masked, [AGENT_DB]);
-  const bytes = await readFile(path.join(copy, AGENT_DB));
-  for (const word of ["123456789abcdef0123456789abcdef", "edcba9876543210fedcba9876543210"])
-    assert.ok(!bytes.includes(word), word);
+  for (const name of [AGENT_DB, other]) {
+    const bytes = await readFile(path.join(copy, name));
+    for (const word of ["123456789abcdef0123456789abcdef", "edcba9876543210fedcba9876543210"]) {
+      assert.ok(!bytes.includes(word), `${word} in ${name}`);
+    }
+  }
 });
 
 test("c14 a value in the schema of one of OpenClaw's databases leaves the file out", async (t) => {
