@@ -54,8 +54,9 @@ async function takeSnapshot(paths) {
   await inspect(paths.archive);
   const facts = { size, sha256, files, openclaw, format: FORMAT, quiesced };
   await writePrivateFile(paths.archiveFacts, JSON.stringify(facts));
-  const { leftOut, masked } = staged;
-  return { ...facts, leftOut: told(leftOut), leftOutCount: leftOut.length, masked: told(masked) };
+  const { leftOut, masked, typedKeys } = staged;
+  const report = { leftOut: told(leftOut), leftOutCount: leftOut.length, masked: told(masked) };
+  return { ...facts, ...report, typedKeys: told([...typedKeys].sort()) };
 }
 
 /** @param {string[]} names */

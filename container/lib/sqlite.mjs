@@ -4,9 +4,11 @@ import { backup, DatabaseSync } from "node:sqlite";
 
 import { AgentError } from "./errors.mjs";
 import { fileHolds } from "./scan.mjs";
+import { typedKeysIn } from "./typed.mjs";
 import { quoted, Values } from "./values.mjs";
 
 /** @typedef {import("./matcher.mjs").Matcher} Matcher @typedef {import("./inside.mjs").InsideSearch} InsideSearch */
+/** @typedef {import("./typed.mjs").TypedKey} TypedKey */
 
 /**
  * Tables whose rows are credentials, after OpenClaw's own list for backups without secrets (`cli/backup` in its docs).
@@ -60,12 +62,14 @@ export async function copyDatabase(from, to) {
  * @param {string} file
  * @param {Matcher} matcher
  * @param {InsideSearch} inside
- * @returns {Promise<{masked: boolean, holds: boolean}>} `holds`: a value lies where it could not be overwritten
+ * @returns {Promise<{masked: boolean, holds: boolean, typed: TypedKey[]}>} `holds`: a value lies where it could not be
+ *   overwritten
  */
 export async function scrubDatabase(file, matcher, inside) {
   const database = new DatabaseSync(file, { timeout: 10_000 });
   try {
     oneFile(database);
+    const typed = typedKeysIn(database);
     const tables = tablesOf(database, "table").map(({ name }) => name);
     for (const table of SECRET_TABLES) if (tables.includes(table)) database.exec(`DELETE FROM ${quoted(table)}`);
     if (tables.includes("config_machine_state")) {
@@ -77,10 +81,10 @@ export async function scrubDatabase(file, matcher, inside) {
     // The words of deleted text stay in an index until its parts are merged.
     for (const name of fullTextIndexes(database).keeping) command(database, name, "optimize");
     rewrite(database);
-    if (!(await holds())) return { masked: false, holds: false };
+    if (!(await holds())) return { masked: false, holds: false, typed };
     mask(database, tables, values);
     rewrite(database);
-    return { masked: true, holds: await holds() };
+    return { masked: true, holds: await holds(), typed };
   } finally {
     database.close();
   }

@@ -20,6 +20,7 @@ const SQLITE_MAGIC = Buffer.from("SQLite format 3\0", "latin1");
  * @property {[string, string][]} links relative path and target of each symbolic link
  * @property {string[]} leftOut files that held an injected value, or could not be searched for one
  * @property {string[]} masked databases in which one was overwritten
+ * @property {Set<string>} typedKeys providers whose keys were typed into OpenClaw's own pages
  */
 
 /**
@@ -29,30 +30,32 @@ const SQLITE_MAGIC = Buffer.from("SQLite format 3\0", "latin1");
  * @returns {Promise<Staged>}
  */
 export async function stageState(from, to, values) {
-  const stager = new Stager(from, to, new Matcher(values));
+  const stager = new Stager(from, to, values);
   await stager.directory("", 0);
   return stager.result;
 }
 
 class Stager {
   /** @type {Staged} */
-  result = { files: 0, bytes: 0, links: [], leftOut: [], masked: [] };
+  result = { files: 0, bytes: 0, links: [], leftOut: [], masked: [], typedKeys: new Set() };
   #entries = 0;
   #from;
   #to;
+  #values;
   #matcher;
   #inside;
 
   /**
    * @param {string} from
    * @param {string} to
-   * @param {Matcher} matcher
+   * @param {string[]} values
    */
-  constructor(from, to, matcher) {
+  constructor(from, to, values) {
     this.#from = from;
     this.#to = to;
-    this.#matcher = matcher;
-    this.#inside = new InsideSearch(matcher);
+    this.#values = new Set(values);
+    this.#matcher = new Matcher(values);
+    this.#inside = new InsideSearch(this.#matcher);
   }
 
   /**
@@ -93,7 +96,8 @@ class Stager {
   /** @param {string} relative */
   async #link(relative) {
     const target = await readlink(path.join(this.#from, relative)).catch(gone);
-    if (target === undefined || !staysInside(relative, target) || this.#matcher.isIn(target)) return;
+    if (target === undefined || !staysInside(relative, target)) return;
+    if (this.#matcher.isIn(target)) return this.#leaveOut(relative);
     this.result.links.push([relative, target]);
     if (this.result.links.length > MAX_LINKS) throw new AgentError("the state holds too many links");
   }
@@ -150,7 +154,8 @@ class Stager {
       return this.#plain(from, to, await lstat(from));
     }
     if (!own) return (await databaseMayHold(to, this.#matcher, this.#inside)) ? "holds" : "clean";
-    const { masked, holds } = await scrubDatabase(to, this.#matcher, this.#inside);
+    const { masked, holds, typed } = await scrubDatabase(to, this.#matcher, this.#inside);
+    for (const { provider, key = "" } of typed) if (!this.#values.has(key)) this.result.typedKeys.add(provider);
     if (masked && !holds) this.result.masked.push(relative);
     return holds ? "holds" : "clean";
   }

@@ -2,7 +2,7 @@
 // none is not touched. Mostly against the staging itself, without processes.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -346,11 +346,16 @@ test("c14 a value in the schema of one of OpenClaw's databases leaves the file o
 });
 
 test("c14 names and link targets are searched too", async (t) => {
-  const { stage } = await staged(t, {
+  const { state, copy } = await staged(t, {
     [Buffer.from(` ${KEY}`).toString("base64url")]: "name",
     [`dir/${OTHER}/x`.replaceAll("/", "_")]: "name",
   });
-  assert.deepEqual((await stage()).leftOut, ["(a name that holds a secret)", "(a name that holds a secret)"]);
+  await symlink(`notes/${OTHER}`, path.join(state, "workspace/link"));
+  await symlink("notes", path.join(state, "workspace/fine"));
+  const { leftOut, links, files } = await stageState(state, copy, [KEY, OTHER]);
+  const name = "(a name that holds a secret)";
+  assert.deepEqual([leftOut, links, files], [[name, name, "workspace/link"].sort(), [["workspace/fine", "notes"]], 0]);
+  assert.deepEqual(await readdir(path.join(copy, "workspace")), []);
 });
 
 test("c14 however many and long the names of what is left out, the answer is a short line that counts them all", async (t) => {
