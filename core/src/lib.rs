@@ -34,4 +34,5 @@ pub mod snapshot;
 pub mod tenancy;
 pub mod ticket;
 pub mod time;
+pub mod typed;
 pub mod webhook;

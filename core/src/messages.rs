@@ -96,6 +96,7 @@ pub enum OwnerCall {
     DeleteSecret {
         name: SecretName,
     },
+    ImportSecrets,
     Settings,
     PutSettings {
         model: Option<ModelRef>,
@@ -201,6 +202,7 @@ mod tests {
         };
         let calls = [
             OwnerCall::Status,
+            OwnerCall::ImportSecrets,
             OwnerCall::EndSession {
                 id: SessionId::from_random([5; 16]),
             },

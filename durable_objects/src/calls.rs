@@ -158,6 +158,7 @@ impl Agent {
                 json(200, &self.put_secret(&tenant, name, &value)?)
             }
             OwnerCall::DeleteSecret { name } => json(200, &self.delete_secret(&tenant, name)?),
+            OwnerCall::ImportSecrets => json(200, &self.import_secrets(&tenant).await?),
             OwnerCall::Settings => json(200, &self.settings_view(&tenant)?),
             OwnerCall::PutSettings { model } => json(200, &self.put_settings(&tenant, model)?),
         }
@@ -304,6 +305,7 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::ListSecrets
         | OwnerCall::PutSecret { .. }
         | OwnerCall::DeleteSecret { .. }
+        | OwnerCall::ImportSecrets
         | OwnerCall::Settings
         | OwnerCall::PutSettings { .. } => Care::Fresh,
     }

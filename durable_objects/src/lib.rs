@@ -9,6 +9,7 @@ mod connections;
 mod container;
 mod driver;
 mod events;
+mod import;
 mod injection;
 pub mod port;
 mod proxy;

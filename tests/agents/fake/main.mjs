@@ -97,6 +97,10 @@ const commands = {
     print({ ok: true });
   },
 
+  async keys() {
+    print({ keys: told.keys ?? {} });
+  },
+
   async wipe() {
     print({ ok: true });
   },
