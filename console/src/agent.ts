@@ -100,7 +100,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
   screen.hidden = false;
   domain.focus();
   const secrets = showSecrets(context);
-  const snapshots = showSnapshots(context);
+  const snapshots = showSnapshots(context, () => void run(null, secrets.load));
   const watcher = watchStatus({
     url: api.eventsUrl,
     signal,

@@ -61,6 +61,13 @@ export interface SecretEntry {
   readonly unreadable?: boolean;
 }
 
+/** What became of keys that were typed into the agent's own pages. */
+export interface SecretImport {
+  readonly imported: readonly string[];
+  /** Set already, or not of the form that such a key has. */
+  readonly refused: readonly string[];
+}
+
 /** What the leak check did to a snapshot. A field with nothing to tell is absent. */
 export interface LeakReport {
   /** Files that are not in it, because a secret was found in them or they could not be searched. */
@@ -200,6 +207,7 @@ export function agentApi(asset: string, signal: AbortSignal) {
     secrets: () => request<{ secrets: SecretEntry[] }>("GET", `${base}/secrets`, { signal }),
     setSecret: (name: string, value: string) => request<SecretEntry>("PUT", secret(name), { body: { value }, signal }),
     deleteSecret: (name: string) => request<SecretEntry>("DELETE", secret(name), { signal }),
+    importSecrets: () => request<SecretImport>("POST", `${base}/secrets/import`, { signal, timeoutSeconds: 60 }),
     snapshots: () => request<{ snapshots: Snapshot[] }>("GET", `${base}/snapshots`, { signal }),
     takeSnapshot: () =>
       request<Snapshot>("POST", `${base}/snapshots`, { signal, timeoutSeconds: SNAPSHOT_TIMEOUT_SECONDS }),

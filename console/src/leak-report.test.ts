@@ -1,7 +1,7 @@
 // What the owner reads about files that a snapshot does not hold.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { leakReport } from "./leak-report.ts";
+import { importReport, leakReport } from "./leak-report.ts";
 
 test("c14 a snapshot that holds all says nothing", () => {
   assert.deepEqual(leakReport({}), []);
@@ -20,6 +20,14 @@ test("c14 files left out are named, and counted where not all are", () => {
 test("c14 overwritten databases and keys typed elsewhere are told", () => {
   assert.deepEqual(leakReport({ masked: ["x.sqlite"], typedKeys: ["openai", "anthropic"] }), [
     "A secret was overwritten with asterisks in x.sqlite.",
-    "Keys typed into the agent's own pages are not saved, here for openai and anthropic: set them as secrets.",
+    "Keys typed into the agent's own pages are not saved, here for openai and anthropic.",
   ]);
+});
+
+test("what became of keys that were to be moved is told by name", () => {
+  assert.equal(
+    importReport({ imported: ["openai"], refused: ["anthropic"] }),
+    "Moved: openai. From the next start on the agent gets it from here. Not moved, as one is set already or it is no such key: anthropic.",
+  );
+  assert.match(importReport({ imported: [], refused: [] }), /^There is no key that could be moved/);
 });

@@ -1,5 +1,5 @@
 // What the leak check did to a snapshot, in words for its owner.
-import type { LeakReport } from "./api.ts";
+import type { LeakReport, SecretImport } from "./api.ts";
 
 /** One sentence for each thing to tell; none where the snapshot holds all of the state. */
 export function leakReport({ leftOut = [], leftOutCount = 0, masked = [], typedKeys = [] }: LeakReport): string[] {
@@ -16,11 +16,21 @@ export function leakReport({ leftOut = [], leftOutCount = 0, masked = [], typedK
   }
   if (masked.length > 0) sentences.push(`A secret was overwritten with asterisks in ${listed(masked)}.`);
   if (typedKeys.length > 0) {
-    sentences.push(
-      `Keys typed into the agent's own pages are not saved, here for ${listed(typedKeys)}: set them as secrets.`,
-    );
+    sentences.push(`Keys typed into the agent's own pages are not saved, here for ${listed(typedKeys)}.`);
   }
   return sentences;
+}
+
+/** What became of the keys that were to be moved. */
+export function importReport({ imported, refused }: SecretImport): string {
+  const sentences = [];
+  if (imported.length > 0)
+    sentences.push(`Moved: ${listed(imported)}. From the next start on the agent gets it from here.`);
+  if (refused.length > 0) sentences.push(`Not moved, as one is set already or it is no such key: ${listed(refused)}.`);
+  return (
+    sentences.join(" ") ||
+    "There is no key that could be moved: sign-ins, and keys of other providers, stay where they are."
+  );
 }
 
 function listed(names: readonly string[]): string {

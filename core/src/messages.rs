@@ -180,6 +180,12 @@ pub struct SnapshotList {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SecretList {
     pub secrets: Vec<SecretStatus>,
+    /// After an import: the names that were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Vec<String>>,
+    /// After an import: those found, but not taken. They are set already, or not of the form that such a key has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Vec<String>>,
 }
 
 /// Answer to `POST /v1/agents/{asset}/open`.

@@ -1,19 +1,13 @@
 //! Keys that an owner typed into OpenClaw's own pages, as the container tells them: which of them can become the owner's own
 //! in the catalogue. The container belongs to the agent, so what it says is judged like what an owner sends.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::secret::Secret;
-use crate::secrets::{CATALOGUE, SecretName, SecretStatus};
+use crate::secrets::{CATALOGUE, SecretName};
 
-/// What `keys` in the container printed.
-#[derive(Deserialize)]
-pub struct TypedKeys {
-    /// By OpenClaw's name of the provider, which is the catalogue's too.
-    keys: BTreeMap<String, Secret>,
-}
+/// What `keys` in the container printed: values by OpenClaw's name of the provider, which is the catalogue's too.
+pub struct TypedKeys(Map<String, Value>);
 
 /// What became of the keys that the catalogue has a place for. Both lists are in its order.
 #[derive(Default)]
@@ -23,31 +17,25 @@ pub struct Judged {
     pub refused: Vec<SecretName>,
 }
 
-/// Answer to `POST /v1/agents/{asset}/secrets/import`.
-#[derive(Serialize, Deserialize)]
-pub struct SecretImport {
-    pub secrets: Vec<SecretStatus>,
-    pub imported: Vec<String>,
-    /// Found, but not taken: set already, or not of the form that a key of that provider has.
-    pub refused: Vec<String>,
-}
-
 impl TypedKeys {
     /// `None` for what no container of any version says. Nothing of the text is repeated.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text.trim()).ok()
+        let answer: Value = serde_json::from_str(text).ok()?;
+        answer.get("keys")?.as_object().cloned().map(Self)
     }
 
     /// Judges each value as if its owner had sent it. One that is set stays as it is.
     #[must_use]
-    pub fn judge(mut self, is_set: impl Fn(SecretName) -> bool) -> Judged {
+    pub fn judge(&self, is_set: impl Fn(SecretName) -> bool) -> Judged {
         let mut judged = Judged::default();
         for kind in CATALOGUE.iter().filter(|kind| kind.models().is_some()) {
-            let Some(value) = self.keys.remove(kind.text) else {
+            let Some(value) = self.0.get(kind.text) else {
                 continue;
             };
-            match kind.parse_value(value) {
+            // What is no text is refused as an empty one is.
+            let text = value.as_str().unwrap_or_default();
+            match kind.parse_value(Secret::new(text.to_owned())) {
                 Ok(value) if !is_set(kind.name) => judged.taken.push((kind.name, value)),
                 _ => judged.refused.push(kind.name),
             }
@@ -108,14 +96,11 @@ mod tests {
             &[],
         );
         assert_eq!((taken, refused), (vec![], vec![]));
-        for malformed in [
-            "",
-            "{}",
-            "[]",
-            r#"{"keys":[]}"#,
-            r#"{"keys":{"openai":1}}"#,
-            r#"{"keys":null}"#,
-        ] {
+        assert_eq!(
+            judge(r#"{"openai":1}"#, &[]),
+            (vec![], vec![SecretName::OpenAi])
+        );
+        for malformed in ["", "{}", "[]", r#"{"keys":[]}"#, r#"{"keys":null}"#] {
             assert!(TypedKeys::parse(malformed).is_none(), "{malformed}");
         }
     }

@@ -6,10 +6,9 @@ use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::{Asset, SessionId, SnapshotId};
 use multiclaw_core::lifecycle::{Life, Phase, State, Wish};
 use multiclaw_core::messages::{
-    Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SecretList, SessionList,
-    SessionView, SnapshotList,
+    Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SessionList, SessionView,
+    SnapshotList,
 };
-use multiclaw_core::secrets::CATALOGUE;
 use multiclaw_core::snapshot::Snapshot;
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::ticket;
@@ -146,13 +145,7 @@ impl Agent {
             ),
             OwnerCall::TakeSnapshot => json(201, &self.ask_snapshot(&domain).await?),
             OwnerCall::RestoreSnapshot { id } => self.ask_restore(&domain, id).await,
-            OwnerCall::ListSecrets => {
-                let secrets: Outcome<_> = CATALOGUE
-                    .iter()
-                    .map(|kind| self.secret_status(&tenant, kind))
-                    .collect();
-                json(200, &SecretList { secrets: secrets? })
-            }
+            OwnerCall::ListSecrets => json(200, &self.secret_list(&tenant)?),
             OwnerCall::PutSecret { name, value } => {
                 let value = name.kind().parse_value(value)?;
                 json(200, &self.put_secret(&tenant, name, &value)?)

@@ -4,9 +4,10 @@ use core::time::Duration;
 
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::lifecycle::State;
+use multiclaw_core::messages::SecretList;
 use multiclaw_core::secrets::{CATALOGUE, SecretName};
 use multiclaw_core::tenancy::Tenant;
-use multiclaw_core::typed::{SecretImport, TypedKeys};
+use multiclaw_core::typed::TypedKeys;
 
 use crate::Agent;
 use crate::container::Stdin;
@@ -15,7 +16,7 @@ use crate::port::Outcome;
 const LIMIT: Duration = Duration::from_secs(30);
 
 impl Agent {
-    pub(crate) async fn import_secrets(&self, tenant: &Tenant) -> Outcome<SecretImport> {
+    pub(crate) async fn import_secrets(&self, tenant: &Tenant) -> Outcome<SecretList> {
         if self.life()?.state != State::Running {
             return Err(Problem::new(
                 Code::WrongState,
@@ -45,20 +46,29 @@ impl Agent {
         for (name, value) in &judged.taken {
             self.put_secret(tenant, *name, value)?;
         }
+        let taken: Vec<SecretName> = judged.taken.iter().map(|(name, _)| *name).collect();
+        Ok(SecretList {
+            imported: Some(texts(&taken)),
+            refused: Some(texts(&judged.refused)),
+            ..self.secret_list(tenant)?
+        })
+    }
+
+    pub(crate) fn secret_list(&self, tenant: &Tenant) -> Outcome<SecretList> {
         let secrets: Outcome<_> = CATALOGUE
             .iter()
             .map(|kind| self.secret_status(tenant, kind))
             .collect();
-        Ok(SecretImport {
+        Ok(SecretList {
             secrets: secrets?,
-            imported: texts(judged.taken.iter().map(|(name, _)| *name)),
-            refused: texts(judged.refused.into_iter()),
+            imported: None,
+            refused: None,
         })
     }
 }
 
-fn texts(names: impl Iterator<Item = SecretName>) -> Vec<String> {
-    names.map(|name| name.as_str().to_owned()).collect()
+fn texts(names: &[SecretName]) -> Vec<String> {
+    names.iter().map(|name| name.as_str().to_owned()).collect()
 }
 
 /// A container of an older image lacks the command.
