@@ -121,9 +121,10 @@ impl Store {
         Ok(ended)
     }
 
-    /// Ends what everybody but the owner had, as the chain names one or none now: sessions, tickets, secrets with their
-    /// uses and the salt without which no copy of them opens, and what was chosen. Snapshots stay, out of reach under their tenant's prefix (C08). `life` is the
-    /// new tenant's. All of it or nothing: a new owner in the row with the old one's agent would be the worst of both.
+    /// Ends what everybody but the owner had, as the chain names one or none now: sessions, tickets, what was chosen, secrets
+    /// with their uses, and the salt without which no copy of them opens. Snapshots stay, out of reach under their tenant's
+    /// prefix (C08). `life` is the new tenant's. All of it or nothing: a new owner in the row with the old one's agent would
+    /// be the worst of both.
     pub fn take_over(
         &self,
         domain: &Domain,
