@@ -55,8 +55,19 @@ export interface SecretEntry {
   readonly source: "user" | "platform" | "none";
   readonly prefix: string | null;
   readonly setAt: string | null;
+  /** The last start that took the value in force. */
+  readonly usedAt: string | null;
   /** The owner's own value can't be opened any more; agents start without it. */
   readonly unreadable?: boolean;
+}
+
+export interface Settings {
+  /** What the owner chose. */
+  readonly model: string | null;
+  readonly defaultModel: string | null;
+  /** What a start takes now: the default also when the chosen model's provider has no key. */
+  readonly modelInForce: string | null;
+  readonly suggestions: readonly string[];
 }
 
 export interface Snapshot {
@@ -186,6 +197,8 @@ export function agentApi(asset: string, signal: AbortSignal) {
     secrets: () => request<{ secrets: SecretEntry[] }>("GET", `${base}/secrets`, { signal }),
     setSecret: (name: string, value: string) => request<SecretEntry>("PUT", secret(name), { body: { value }, signal }),
     deleteSecret: (name: string) => request<SecretEntry>("DELETE", secret(name), { signal }),
+    settings: () => request<Settings>("GET", `${base}/settings`, { signal }),
+    setModel: (model: string | null) => request<Settings>("PUT", `${base}/settings`, { body: { model }, signal }),
     snapshots: () => request<{ snapshots: Snapshot[] }>("GET", `${base}/snapshots`, { signal }),
     takeSnapshot: () =>
       request<Snapshot>("POST", `${base}/snapshots`, { signal, timeoutSeconds: SNAPSHOT_TIMEOUT_SECONDS }),
