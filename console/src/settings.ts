@@ -32,8 +32,8 @@ export function showSettings(context: AgentContext): { load(): Promise<void> } {
       if (settings === null) return;
       setFault("");
       render(settings);
-      const chosen = model === null ? "The default model is used." : `The model is ${model}.`;
-      showInfo(`${chosen} ${whenUsed(context)}`);
+      if (model !== null && settings.modelInForce !== model) showInfo(`${model} is kept until there is a key for it.`);
+      else showInfo(`${model === null ? "The default model is used." : `The model is ${model}.`} ${whenUsed(context)}`);
     });
 
   return {
