@@ -57,6 +57,8 @@ export interface SecretEntry {
   readonly source: "user" | "platform" | "none";
   readonly prefix: string | null;
   readonly setAt: string | null;
+  /** The last start that took the value in force. */
+  readonly usedAt: string | null;
   /** The owner's own value can't be opened any more; agents start without it. */
   readonly unreadable?: boolean;
 }
@@ -78,6 +80,15 @@ export interface LeakReport {
   readonly masked?: readonly string[];
   /** Providers whose keys were typed into the agent's own pages, and are in no snapshot. */
   readonly typedKeys?: readonly string[];
+}
+
+export interface Settings {
+  /** What the owner chose. */
+  readonly model: string | null;
+  readonly defaultModel: string | null;
+  /** What a start takes now: the default also when the chosen model's provider has no key. */
+  readonly modelInForce: string | null;
+  readonly suggestions: readonly string[];
 }
 
 export interface Snapshot extends LeakReport {
@@ -208,6 +219,8 @@ export function agentApi(asset: string, signal: AbortSignal) {
     setSecret: (name: string, value: string) => request<SecretEntry>("PUT", secret(name), { body: { value }, signal }),
     deleteSecret: (name: string) => request<SecretEntry>("DELETE", secret(name), { signal }),
     importSecrets: () => request<SecretImport>("POST", `${base}/secrets/import`, { signal, timeoutSeconds: 60 }),
+    settings: () => request<Settings>("GET", `${base}/settings`, { signal }),
+    setModel: (model: string | null) => request<Settings>("PUT", `${base}/settings`, { body: { model }, signal }),
     snapshots: () => request<{ snapshots: Snapshot[] }>("GET", `${base}/snapshots`, { signal }),
     takeSnapshot: () =>
       request<Snapshot>("POST", `${base}/snapshots`, { signal, timeoutSeconds: SNAPSHOT_TIMEOUT_SECONDS }),

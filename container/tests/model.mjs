@@ -17,7 +17,8 @@ function lastSaid(messages) {
   return last.split("\n\n").findLast((part) => !part.startsWith("Runtime:") && !part.includes("openclaw:ctx"));
 }
 
-export async function startModel() {
+/** @param {{catalog?: object}} [options] `catalog` is what a ClawRouter answers to who asks for its models */
+export async function startModel({ catalog } = {}) {
   /** @type {Set<string | undefined>} */
   const keys = new Set();
   /** @type {string[]} */
@@ -30,6 +31,10 @@ export async function startModel() {
     request.on("end", () => {
       keys.add(request.headers.authorization);
       requests.push(`${request.method} ${request.url}`);
+      if (catalog && request.url === "/v1/catalog") {
+        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(catalog));
+        return;
+      }
       if (!request.url?.endsWith("/chat/completions")) {
         response.writeHead(404, { "content-type": "application/json" }).end("{}");
         return;
