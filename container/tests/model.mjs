@@ -22,6 +22,8 @@ export async function startModel() {
   const keys = new Set();
   /** @type {string[]} */
   const requests = [];
+  /** Which key came with which path, oldest first. @type {{path: string | undefined, key: string | undefined}[]} */
+  const calls = [];
   const server = http.createServer((request, response) => {
     let body = "";
     request.on("data", (chunk) => {
@@ -30,6 +32,7 @@ export async function startModel() {
     request.on("end", () => {
       keys.add(request.headers.authorization);
       requests.push(`${request.method} ${request.url}`);
+      calls.push({ path: request.url, key: request.headers.authorization });
       if (!request.url?.endsWith("/chat/completions")) {
         response.writeHead(404, { "content-type": "application/json" }).end("{}");
         return;
@@ -53,6 +56,7 @@ export async function startModel() {
     url: `http://127.0.0.1:${port}/v1`,
     keys,
     requests,
+    calls,
     close: () => {
       server.closeAllConnections();
       server.close();
