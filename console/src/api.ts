@@ -49,6 +49,8 @@ export interface Status {
     | ({ readonly id: string; readonly createdAt: string; readonly size: number } & LeakReport)
     | null;
   readonly problem: { readonly code: string; readonly detail: string } | null;
+  /** A change of a secret on its way to the running agent. */
+  readonly renewal: "reload" | "restart" | null;
   readonly agentUrl: string;
 }
 
@@ -61,6 +63,13 @@ export interface SecretEntry {
   readonly usedAt: string | null;
   /** The owner's own value can't be opened any more; agents start without it. */
   readonly unreadable?: boolean;
+}
+
+/** When a change of a secret takes effect. A newer service may know other ways. */
+export type Effect = "reloading" | "restarting" | "nextStart";
+
+export interface ChangedSecret extends SecretEntry {
+  readonly effect: Effect;
 }
 
 /** What became of keys that were typed into the agent's own pages. */
@@ -216,8 +225,9 @@ export function agentApi(asset: string, signal: AbortSignal) {
     restart: () => request<Status>("POST", `${base}/restart`, { signal }),
     open: () => request<{ url: string }>("POST", `${base}/open`, { signal }),
     secrets: () => request<{ secrets: SecretEntry[] }>("GET", `${base}/secrets`, { signal }),
-    setSecret: (name: string, value: string) => request<SecretEntry>("PUT", secret(name), { body: { value }, signal }),
-    deleteSecret: (name: string) => request<SecretEntry>("DELETE", secret(name), { signal }),
+    setSecret: (name: string, value: string) =>
+      request<ChangedSecret>("PUT", secret(name), { body: { value }, signal }),
+    deleteSecret: (name: string) => request<ChangedSecret>("DELETE", secret(name), { signal }),
     importSecrets: () => request<SecretImport>("POST", `${base}/secrets/import`, { signal, timeoutSeconds: 60 }),
     settings: () => request<Settings>("GET", `${base}/settings`, { signal }),
     setModel: (model: string | null) => request<Settings>("PUT", `${base}/settings`, { body: { model }, signal }),

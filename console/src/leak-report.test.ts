@@ -27,7 +27,7 @@ test("c14 overwritten databases and keys typed elsewhere are told", () => {
 test("what became of keys that were to be moved is told by name", () => {
   assert.equal(
     importReport({ imported: ["openai"], refused: ["anthropic"] }),
-    "Moved: openai. From the next start on the agent gets it from here. Not moved, as one is set already or it is no such key: anthropic.",
+    "Moved: openai. The agent gets it from here now. Not moved, as one is set already or it is no such key: anthropic.",
   );
   assert.match(importReport({ imported: [], refused: [] }), /^There is no key that could be moved/);
 });

@@ -1,6 +1,6 @@
 // The card of keys. A key goes from the field to the service and nowhere else: it is not kept, shown or logged.
 import type { AgentContext } from "./agent.ts";
-import type { SecretEntry } from "./api.ts";
+import type { Effect, SecretEntry } from "./api.ts";
 import { byId, fromTemplate, setText, within } from "./dom.ts";
 import { formatDateTime } from "./format.ts";
 import { showInfo } from "./notices.ts";
@@ -93,7 +93,7 @@ function secretRow(context: AgentContext, entry: SecretEntry, onChange: () => vo
       const saved = await context.api.setSecret(name, value);
       renderEntry(row, saved);
       onChange();
-      showInfo(`The ${title} ${noun} is saved. ${whenUsed(context)}`);
+      showInfo(`The ${title} ${noun} is saved. ${whenUsed(saved.effect)}`);
     };
     // Without "Try again": it would keep the key on the page for as long as the error is shown.
     void context.run(save, store, { again: false });
@@ -105,7 +105,7 @@ function secretRow(context: AgentContext, entry: SecretEntry, onChange: () => vo
       onChange();
       input.focus();
       const then = left.source === "platform" ? `The platform's ${noun} is used instead.` : `No ${noun} is set now.`;
-      showInfo(`Your ${title} ${noun} is deleted. ${then} ${whenUsed(context)}`);
+      showInfo(`Your ${title} ${noun} is deleted. ${then} ${whenUsed(left.effect)}`);
     });
   });
   return row;
@@ -136,9 +136,12 @@ function renderEntry(row: HTMLElement, entry: SecretEntry): void {
   within(row, "button[type=button]", HTMLButtonElement).hidden = entry.source !== "user";
 }
 
-function whenUsed(context: AgentContext): string {
-  const state = context.state();
-  return state === "running" || state === "starting"
-    ? "Restart the agent for the change to take effect."
-    : "It takes effect when the agent starts.";
+const EFFECTS: Readonly<Record<Effect, string>> = {
+  reloading: "The agent takes it within seconds.",
+  restarting: "The agent is saved and started anew for it.",
+  nextStart: "It takes effect when the agent starts.",
+};
+
+function whenUsed(effect: Effect): string {
+  return EFFECTS[effect] ?? EFFECTS.nextStart;
 }

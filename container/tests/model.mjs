@@ -23,6 +23,8 @@ export async function startModel({ catalog } = {}) {
   const keys = new Set();
   /** @type {string[]} */
   const requests = [];
+  /** Which key came with which path, oldest first. @type {{path: string | undefined, key: string | undefined}[]} */
+  const calls = [];
   const server = http.createServer((request, response) => {
     let body = "";
     request.on("data", (chunk) => {
@@ -31,6 +33,7 @@ export async function startModel({ catalog } = {}) {
     request.on("end", () => {
       keys.add(request.headers.authorization);
       requests.push(`${request.method} ${request.url}`);
+      calls.push({ path: request.url, key: request.headers.authorization });
       if (catalog && request.url === "/v1/catalog") {
         response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(catalog));
         return;
@@ -58,6 +61,7 @@ export async function startModel({ catalog } = {}) {
     url: `http://127.0.0.1:${port}/v1`,
     keys,
     requests,
+    calls,
     close: () => {
       server.closeAllConnections();
       server.close();

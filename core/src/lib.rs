@@ -22,6 +22,7 @@ pub mod proxy;
 pub mod rate;
 mod reader;
 pub mod redaction;
+pub mod renewal;
 pub mod route;
 pub mod rpc;
 pub mod sealing;

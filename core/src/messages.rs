@@ -9,6 +9,7 @@ use crate::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
 use crate::lifecycle::{Phase, State, Trouble};
 use crate::model::ModelRef;
 use crate::ownership::Owned;
+use crate::renewal::Renewal;
 use crate::secret::Secret;
 use crate::secrets::{SecretName, SecretStatus};
 use crate::snapshot::{Report, Snapshot};
@@ -158,6 +159,9 @@ pub struct StatusView {
     pub since: Timestamp,
     pub last_snapshot: Option<SnapshotView>,
     pub problem: Option<Trouble>,
+    /// A change of secrets or settings that is under way to the agent, and how.
+    #[serde(default)]
+    pub renewal: Option<Renewal>,
     pub agent_url: String,
 }
 

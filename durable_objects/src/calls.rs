@@ -9,6 +9,9 @@ use multiclaw_core::messages::{
     Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SessionList, SessionView,
     SnapshotList,
 };
+use multiclaw_core::model::SettingsView;
+use multiclaw_core::renewal::{Effect, Renewal};
+use multiclaw_core::secrets::SecretStatus;
 use multiclaw_core::snapshot::Snapshot;
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::ticket;
@@ -148,12 +151,33 @@ impl Agent {
             OwnerCall::ListSecrets => json(200, &self.secret_list(&tenant)?),
             OwnerCall::PutSecret { name, value } => {
                 let value = name.kind().parse_value(value)?;
-                json(200, &self.put_secret(&tenant, name, &value)?)
+                let secret = self.put_secret(&tenant, name, &value)?;
+                let effect = Some(self.changed(Renewal::Reload).await?);
+                json(200, &SecretStatus { effect, ..secret })
             }
-            OwnerCall::DeleteSecret { name } => json(200, &self.delete_secret(&tenant, name)?),
-            OwnerCall::ImportSecrets => json(200, &self.import_secrets(&tenant).await?),
+            OwnerCall::DeleteSecret { name } => {
+                let removed = self.store.secret(tenant.owner, name)?.is_some();
+                let secret = self.delete_secret(&tenant, name)?;
+                let effect = match removed {
+                    true => self.changed(Renewal::Restart).await?,
+                    false => Effect::NextStart,
+                };
+                let effect = Some(effect);
+                json(200, &SecretStatus { effect, ..secret })
+            }
+            OwnerCall::ImportSecrets => {
+                let list = self.import_secrets(&tenant).await?;
+                if list.imported.as_ref().is_some_and(|names| !names.is_empty()) {
+                    self.changed(Renewal::Reload).await?;
+                }
+                json(200, &list)
+            }
             OwnerCall::Settings => json(200, &self.settings_view(&tenant)?),
-            OwnerCall::PutSettings { model } => json(200, &self.put_settings(&tenant, model)?),
+            OwnerCall::PutSettings { model } => {
+                let settings = self.put_settings(&tenant, model)?;
+                let effect = Some(self.changed(Renewal::Reload).await?);
+                json(200, &SettingsView { effect, ..settings })
+            }
         }
     }
 
@@ -182,6 +206,17 @@ impl Agent {
         self.begin(&mut life)?;
         self.wake_at(now()).await?;
         self.answer_status(202)
+    }
+
+    /// Records that something changed that a start injects, and lets the alarm bring it to an agent that runs.
+    pub(crate) async fn changed(&self, renewal: Renewal) -> Outcome<Effect> {
+        let mut life = self.life()?;
+        let effect = life.change(renewal, self.container()?.running());
+        self.save_life(&life)?;
+        if life.renewal.is_some() {
+            self.wake_at(now()).await?;
+        }
+        Ok(effect)
     }
 
     /// Shows a start as begun from the moment that it was asked for.

@@ -72,8 +72,10 @@ const commands = {
 
   async inject() {
     await journal({ input: JSON.parse((await buffer(process.stdin)).toString()) });
+    // As the real one: what runs takes it as it runs.
+    const reloaded = existsSync(join(run, "go"));
     writeFileSync(join(run, "go"), "");
-    print({ ok: true });
+    print({ ok: true, reloaded });
   },
 
   async snapshot() {
