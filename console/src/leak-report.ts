@@ -24,8 +24,7 @@ export function leakReport({ leftOut = [], leftOutCount = 0, masked = [], typedK
 /** What became of the keys that were to be moved. */
 export function importReport({ imported, refused }: SecretImport): string {
   const sentences = [];
-  if (imported.length > 0)
-    sentences.push(`Moved: ${listed(imported)}. The agent gets it from here now.`);
+  if (imported.length > 0) sentences.push(`Moved: ${listed(imported)}. The agent gets it from here now.`);
   if (refused.length > 0) sentences.push(`Not moved, as one is set already or it is no such key: ${listed(refused)}.`);
   return (
     sentences.join(" ") ||

@@ -167,7 +167,11 @@ impl Agent {
             }
             OwnerCall::ImportSecrets => {
                 let list = self.import_secrets(&tenant).await?;
-                if list.imported.as_ref().is_some_and(|names| !names.is_empty()) {
+                if list
+                    .imported
+                    .as_ref()
+                    .is_some_and(|names| !names.is_empty())
+                {
                     self.changed(Renewal::Reload).await?;
                 }
                 json(200, &list)
