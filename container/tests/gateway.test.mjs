@@ -76,7 +76,7 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
   await t.test("boots, chats and gives a snapshot that holds no secret", async (t) => {
     const init = startInit(first);
     t.after(init.leave);
-    assert.deepEqual((await run(first, ["inject"], input)).json, { ok: true });
+    assert.deepEqual((await run(first, ["inject"], input)).json, { ok: true, reloaded: false });
     const began = Date.now();
     await until("the first start", async () => (await probe(first.paths.port)) === "started", BOOT_MS);
     t.diagnostic(`boot with a cold compile cache: ${Date.now() - began} ms`);

@@ -104,7 +104,7 @@ for (const [how, answer] of BOT_APIS) {
       await ended;
     };
     const input = JSON.stringify({ config: configFor(router.url.replace(/\/v1$/, ""), api.url), secrets: SECRETS });
-    assert.deepEqual((await run(sandbox, ["inject"], input)).json, { ok: true });
+    assert.deepEqual((await run(sandbox, ["inject"], input)).json, { ok: true, reloaded: false });
     const began = Date.now();
     await until("the start", async () => (await probe(sandbox.paths.port)) === "started", BOOT_MS);
     t.diagnostic(`boot: ${Date.now() - began} ms`);
