@@ -27,6 +27,7 @@ const COMMANDS = {
   snapshot: { limit: 300, load: () => import("./lib/snapshot.mjs") },
   send: { limit: 900, load: () => import("./lib/send.mjs") },
   resume: { limit: 30, load: () => import("./lib/resume.mjs") },
+  keys: { limit: 30, load: () => import("./lib/keys.mjs") },
   activity: { limit: 30, load: () => import("./lib/activity.mjs") },
   wipe: { limit: 30, load: () => import("./lib/wipe.mjs") },
 };

@@ -36,6 +36,7 @@ test("a new agent sleeps, and its status says where it will be", async () => {
     phase: null,
     lastSnapshot: null,
     problem: null,
+    renewal: null,
   });
   assert.ok(Math.abs(Date.parse(since) - Date.now()) < 60_000, since);
   const url = new URL(agentUrl);

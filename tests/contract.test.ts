@@ -46,6 +46,9 @@ for (const contract of kept) {
       const { id, createdAt, cause, ...facts } = taken.json();
       const { size, sha256, files, openclaw } = (commands.snapshot?.stdout ?? assert.fail()) as Said;
       assert.deepEqual(facts, { size, sha256, files, openclaw });
+      const moved = await owned.client.post(`${owned.path}/secrets/import`);
+      if ("keys" in commands) assert.deepEqual([moved.status, moved.json().imported], [200, []]);
+      else assertProblem(moved, 409, "wrong_state");
       const asleep = await owned.in("asleep", { within: IDLE_SECONDS * 1000 + 30_000 });
       assert.equal(asleep.problem, null);
       assert.deepEqual(
@@ -69,6 +72,7 @@ for (const contract of kept) {
 test("what the Worker calls, and gives on standard input, is what the newest version says", async () => {
   const owned = await Owned.ofNew(stack, "contract-said.molt");
   const { agentUrl } = await owned.start();
+  assert.equal((await owned.client.post(`${owned.path}/secrets/import`)).status, 200);
   await owned.in("asleep", { within: IDLE_SECONDS * 1000 + 30_000 });
   const called = new Set(agent.notes().map(({ command }) => command));
   assert.deepEqual([...called].sort(), Object.keys(newest.commands).sort());

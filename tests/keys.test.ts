@@ -199,7 +199,8 @@ test("c12 a secret tells which start last took it, and a new value has none yet"
   assert.equal(changed.json().usedAt, null);
   const removed = await owned.client.delete(`${owned.path}/secrets/openai`);
   assert.deepEqual([removed.json().source, removed.json().usedAt], ["platform", null]);
-  assert.equal((await list(owned)).get("anthropic")?.usedAt, taken.get("anthropic")?.usedAt);
+  // The running agent takes all of them anew.
+  assert.ok(((await list(owned)).get("anthropic")?.usedAt ?? "") >= (taken.get("anthropic")?.usedAt ?? assert.fail()));
   await owned.stop();
   await owned.start();
   assert.ok(

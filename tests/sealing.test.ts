@@ -85,9 +85,32 @@ for (const [what, owned, , starts] of damaged) {
   });
 }
 
+/** Waits until the object's database is closed, and all of it in its one file. */
+function rests({ asset }: Owned): Promise<unknown> {
+  return until("an object that rests", () => !existsSync(`${objectFile(stack, asset)}-wal`));
+}
+
+test("c10 of a secret that was replaced or deleted its database keeps no copy", async () => {
+  const owned = await Owned.ofNew(stack, "replaced.molt");
+  /** As it is sealed. */
+  const sealed = async (name: string, value: string): Promise<string> => {
+    await put(owned, name, key(value));
+    return sealedRows(stack, owned.asset).find((row) => row.name === name)?.sealed ?? assert.fail();
+  };
+  const gone = [await sealed("openrouter", `or-${"long".repeat(64)}`), await sealed("openai", "deleted")];
+  await remove(owned, "openai");
+  // What comes in its place does not cover all of it.
+  const kept = await sealed("openrouter", "or-short");
+  await rests(owned);
+  const content = readFileSync(objectFile(stack, owned.asset), "latin1");
+  assert.ok(content.includes(kept));
+  for (const blob of gone) {
+    for (let at = 0; at + 32 <= blob.length; at += 32) assert.ok(!content.includes(blob.slice(at, at + 32)), `${at}`);
+  }
+});
+
 test("c10 c08 who has the key, the files and an old copy of a blob opens nothing that a change of owner shredded", async () => {
   const old = await Owned.ofNew(stack, "shredded.molt");
-  await put(old, "openrouter", key("or-replaced-once"));
   await put(old, "openrouter", key("or-shredded"));
   const [copy] = sealedRows(stack, old.asset);
   const salt = saltOf(stack, old.asset);
@@ -95,18 +118,15 @@ test("c10 c08 who has the key, the files and an old copy of a blob opens nothing
   assert.equal(unseal(SEALING_KEY, salt, old.asset, copy), key("or-shredded"), "until then it is all it takes");
 
   rpc.control.transfer(old.asset, buyer.address);
-  const next = await Owned.of(stack, old.asset, "buyer");
-  await put(next, "openrouter", key("or-of-the-buyer"));
-  const file = objectFile(stack, old.asset);
-  await until("the object rests, and its database is one file", () => !existsSync(`${file}-wal`));
-  const candidates = stack
-    .filesWith("")
-    .flatMap((path) => [...readFileSync(path, "latin1").matchAll(/(?=([0-9a-f]{64}))/g)]);
-  assert.ok(
-    candidates.some(([, found]) => found === saltOf(stack, old.asset)),
-    "the search finds the buyer's salt",
-  );
-  for (const [, found = ""] of candidates) assert.equal(unseal(SEALING_KEY, found, old.asset, copy), undefined);
-  // Nor enough of it to guess the rest.
-  for (let at = 0; at + 16 <= salt.length; at++) assert.deepEqual(stack.filesWith(salt.slice(at, at + 16)), []);
+  // The buyer sets nothing: no row of theirs takes the place of what was deleted.
+  await Owned.of(stack, old.asset, "buyer");
+  assert.deepEqual(objectRows(stack, old.asset, "SELECT * FROM tenants"), []);
+  await rests(old);
+  const contents = stack.filesWith("").map((path) => readFileSync(path, "latin1"));
+  const salts = contents.flatMap((text) => [...text.matchAll(/(?=([0-9a-f]{64}))/g)].map(([, found = ""]) => found));
+  assert.ok(salts.includes(saltOf(stack, stranger.asset)), "a salt that is there is found");
+  for (const found of salts) assert.equal(unseal(SEALING_KEY, found, old.asset, copy), undefined);
+  // Nor is enough of it left to guess the rest.
+  for (let at = 0; at + 16 <= salt.length; at++)
+    assert.ok(contents.every((text) => !text.includes(salt.slice(at, at + 16))));
 });

@@ -28,13 +28,19 @@ async function put(owned: Owned, name: string, value: string): Promise<Entry> {
   const answer = await owned.client.put(`${owned.path}/secrets/${name}`, { value });
   assert.equal(answer.status, 200, answer.text.replaceAll(value, "(the value)"));
   assert.ok(!answer.text.includes(value));
-  return answer.json();
+  return entryOf(answer.json());
 }
 
 async function remove(owned: Owned, name: string): Promise<Entry> {
   const answer = await owned.client.delete(`${owned.path}/secrets/${name}`);
   assert.equal(answer.status, 200, answer.text);
-  return answer.json();
+  return entryOf(answer.json());
+}
+
+/** What the list shows too; when it takes effect is tested in reload.test.ts. */
+function entryOf({ effect, ...entry }: Entry & { effect: string }): Entry {
+  assert.match(effect, /^(reloading|restarting|nextStart)$/);
+  return entry;
 }
 
 /** Of OpenAI's form, which other kinds of key do not all have. */

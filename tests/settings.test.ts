@@ -35,8 +35,10 @@ async function settings(owned: Owned): Promise<Settings> {
 async function choose(owned: Owned, model: string | null): Promise<Settings> {
   const answer = await owned.client.put(`${owned.path}/settings`, { model });
   assert.equal(answer.status, 200, answer.text);
-  assert.deepEqual(answer.json(), await settings(owned));
-  return answer.json();
+  const { effect, ...chosen } = answer.json();
+  assert.match(effect, /^(reloading|restarting|nextStart)$/);
+  assert.deepEqual(chosen, await settings(owned));
+  return chosen;
 }
 
 const set = (owned: Owned, name: string, value: string) =>

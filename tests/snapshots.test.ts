@@ -62,6 +62,32 @@ test("c16 an archive lies in R2 under its tenant's prefix and nowhere else", asy
   assert.equal(stack.filesWith("where does this lie").length, 1);
 });
 
+test("c14 the owner is told what a snapshot does not hold, in its list and in the status", async () => {
+  const owned = await Owned.ofNew(stack, "leaks.molt");
+  await owned.start();
+  const told = Array.from({ length: 120 }, (_, index) => `workspace/${index}\u001b[2J.txt`);
+  const claim = { leftOut: told, leftOutCount: 300, masked: ["state/openclaw.sqlite"] };
+  agent.behave({ snapshot: { claim } });
+  const taken = await owned.client.post(`${owned.path}/snapshots`);
+  assert.equal(taken.status, 201, taken.text);
+  const [listed] = (await owned.client.get(`${owned.path}/snapshots`)).json().snapshots;
+  assert.deepEqual(listed, taken.json());
+  const shown = told.map((name) => name.replace("\u001b", "\ufffd"));
+  assert.deepEqual(
+    [listed.leftOut, listed.leftOutCount, listed.masked],
+    [shown.slice(0, 100), 300, ["state/openclaw.sqlite"]],
+  );
+  const { lastSnapshot } = (await owned.client.get(owned.path)).json();
+  assert.deepEqual(lastSnapshot, {
+    id: listed.id,
+    createdAt: listed.createdAt,
+    size: listed.size,
+    leftOut: shown.slice(0, 10),
+    leftOutCount: 300,
+    masked: ["state/openclaw.sqlite"],
+  });
+});
+
 test("two requests for a snapshot at once are both answered with one that counts", async () => {
   const owned = await Owned.ofNew(stack, "twice.molt");
   await owned.start();
@@ -90,6 +116,7 @@ test("c19 an archive that is not what the container said never counts, and the a
     ["a malformed hash", { snapshot: { claim: { sha256: "AB".repeat(32) } } }],
     ["an unknown format", { snapshot: { claim: { format: 2 } } }],
     ["a version that is none", { snapshot: { claim: { openclaw: "<script>" } } }],
+    ["names that are no list", { snapshot: { claim: { leftOut: "all" } } }],
     ["no JSON", { snapshot: { print: "done\n" } }],
     ["endless output", { snapshot: { print: "x".repeat(200_000) } }],
   ];

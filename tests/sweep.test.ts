@@ -1,7 +1,7 @@
 // Each object goes through what it holds sealed once a period, also while its agent sleeps (C10).
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { fakeAgentStack, Owned } from "./support/agent.ts";
 import { editObject, objectRows } from "./support/objects.ts";
 import { type Change, reconfigure } from "./support/reconfigure.ts";
@@ -126,4 +126,9 @@ test("c10 an object that was written before there were sweeps, or lost its alarm
   assert.equal(sweptAt(owned), 0);
   assert.equal((await owned.status()).state, "asleep");
   await swept(owned);
+});
+
+after(() => {
+  const shown = stack.logs.join("\n");
+  for (const secret of [first, second, key("").slice(4)]) assert.ok(!shown.includes(secret));
 });

@@ -132,12 +132,16 @@ test("the newest fixture holds what this version writes: another form of a row a
   const owned = await Owned.ofNew(stack, "written-now.molt");
   const { name, value } = newest.secret;
   assert.equal((await owned.client.put(`${owned.path}/secrets/${name}`, { value })).status, 200);
+  const model = "openrouter/openai/gpt-5.4";
+  assert.equal((await owned.client.put(`${owned.path}/settings`, { model })).status, 200);
   await owned.start();
   await owned.stop();
   const there = await elsewhere(newest, "never-opened.molt");
   await stack.replaceWorker(() => place(stack, [there]));
   const form = (asset: string) => {
-    const rows = ["life", "snapshots"].map((table) => objectRows(stack, asset, `SELECT row FROM ${table}`)[0]?.row);
+    const rows = ["life", "snapshots", "choices"].map(
+      (table) => objectRows(stack, asset, `SELECT row FROM ${table}`)[0]?.row,
+    );
     return rows.map((row) => Object.keys(JSON.parse(row)).sort());
   };
   assert.deepEqual(form(there.asset), form(owned.asset));

@@ -7,6 +7,7 @@ import { clearNotices, showError } from "./notices.ts";
 import { openAgent } from "./open.ts";
 import { advance, PHASE_LABELS, steps, type Timeline, totalElapsed } from "./progress.ts";
 import { showSecrets } from "./secrets.ts";
+import { showSettings } from "./settings.ts";
 import { showSnapshots } from "./snapshots.ts";
 
 /** What the cards of this screen share. */
@@ -99,8 +100,13 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
   reset(session);
   screen.hidden = false;
   domain.focus();
-  const secrets = showSecrets(context);
-  const snapshots = showSnapshots(context);
+  const settings = showSettings(context);
+  // The default model follows from the keys.
+  const secrets = showSecrets(context, () => void run(null, settings.load));
+  const snapshots = showSnapshots(context, () => {
+    void run(null, secrets.load);
+    void run(null, settings.load);
+  });
   const watcher = watchStatus({
     url: api.eventsUrl,
     signal,
@@ -112,7 +118,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
 
   const load = async () => {
     applyAnswer(await api.status());
-    await Promise.all([secrets.load(), snapshots.load()]);
+    await Promise.all([settings.load(), secrets.load(), snapshots.load()]);
   };
   void run(null, load);
 

@@ -45,8 +45,12 @@ export interface Status {
   readonly state: AgentState;
   readonly phase: Phase | null;
   readonly since: string;
-  readonly lastSnapshot: { readonly id: string; readonly createdAt: string; readonly size: number } | null;
+  readonly lastSnapshot:
+    | ({ readonly id: string; readonly createdAt: string; readonly size: number } & LeakReport)
+    | null;
   readonly problem: { readonly code: string; readonly detail: string } | null;
+  /** A change of a secret on its way to the running agent. */
+  readonly renewal: "reload" | "restart" | null;
   readonly agentUrl: string;
 }
 
@@ -55,11 +59,48 @@ export interface SecretEntry {
   readonly source: "user" | "platform" | "none";
   readonly prefix: string | null;
   readonly setAt: string | null;
+  /** The last start that took the value in force. */
+  readonly usedAt: string | null;
   /** The owner's own value can't be opened any more; agents start without it. */
   readonly unreadable?: boolean;
 }
 
-export interface Snapshot {
+/** When a change of a secret takes effect. A newer service may know other ways. */
+export type Effect = "reloading" | "restarting" | "nextStart";
+
+export interface ChangedSecret extends SecretEntry {
+  readonly effect: Effect;
+}
+
+/** What became of keys that were typed into the agent's own pages. */
+export interface SecretImport {
+  readonly imported: readonly string[];
+  /** Set already, or not of the form that such a key has. */
+  readonly refused: readonly string[];
+}
+
+/** What the leak check did to a snapshot. A field with nothing to tell is absent. */
+export interface LeakReport {
+  /** Files that are not in it, because a secret was found in them or they could not be searched. */
+  readonly leftOut?: readonly string[];
+  /** How many: not all need be named. */
+  readonly leftOutCount?: number;
+  /** Databases in which a secret was overwritten. */
+  readonly masked?: readonly string[];
+  /** Providers whose keys were typed into the agent's own pages, and are in no snapshot. */
+  readonly typedKeys?: readonly string[];
+}
+
+export interface Settings {
+  /** What the owner chose. */
+  readonly model: string | null;
+  readonly defaultModel: string | null;
+  /** What a start takes now: the default also when the chosen model's provider has no key. */
+  readonly modelInForce: string | null;
+  readonly suggestions: readonly string[];
+}
+
+export interface Snapshot extends LeakReport {
   readonly id: string;
   readonly createdAt: string;
   readonly cause: string;
@@ -184,8 +225,12 @@ export function agentApi(asset: string, signal: AbortSignal) {
     restart: () => request<Status>("POST", `${base}/restart`, { signal }),
     open: () => request<{ url: string }>("POST", `${base}/open`, { signal }),
     secrets: () => request<{ secrets: SecretEntry[] }>("GET", `${base}/secrets`, { signal }),
-    setSecret: (name: string, value: string) => request<SecretEntry>("PUT", secret(name), { body: { value }, signal }),
-    deleteSecret: (name: string) => request<SecretEntry>("DELETE", secret(name), { signal }),
+    setSecret: (name: string, value: string) =>
+      request<ChangedSecret>("PUT", secret(name), { body: { value }, signal }),
+    deleteSecret: (name: string) => request<ChangedSecret>("DELETE", secret(name), { signal }),
+    importSecrets: () => request<SecretImport>("POST", `${base}/secrets/import`, { signal, timeoutSeconds: 60 }),
+    settings: () => request<Settings>("GET", `${base}/settings`, { signal }),
+    setModel: (model: string | null) => request<Settings>("PUT", `${base}/settings`, { body: { model }, signal }),
     snapshots: () => request<{ snapshots: Snapshot[] }>("GET", `${base}/snapshots`, { signal }),
     takeSnapshot: () =>
       request<Snapshot>("POST", `${base}/snapshots`, { signal, timeoutSeconds: SNAPSHOT_TIMEOUT_SECONDS }),

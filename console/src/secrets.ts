@@ -1,30 +1,56 @@
-// The card of model keys. A key goes from the field to the service and nowhere else: it is not kept, shown or logged.
+// The card of keys. A key goes from the field to the service and nowhere else: it is not kept, shown or logged.
 import type { AgentContext } from "./agent.ts";
-import type { SecretEntry } from "./api.ts";
+import type { Effect, SecretEntry } from "./api.ts";
 import { byId, fromTemplate, setText, within } from "./dom.ts";
 import { formatDateTime } from "./format.ts";
 import { showInfo } from "./notices.ts";
 
-const LABELS: Readonly<Record<string, string>> = { anthropic: "Anthropic", openai: "OpenAI", openrouter: "OpenRouter" };
-const SOURCES: Readonly<Record<SecretEntry["source"], string>> = {
-  user: "Your key",
-  platform: "Platform's key",
-  none: "No key",
+interface Label {
+  readonly title: string;
+  readonly noun: string;
+  /** What a person should know before they paste one. */
+  readonly hint?: string;
+}
+
+const LABELS: Readonly<Record<string, Label>> = {
+  clawrouter: { title: "ClawRouter", noun: "key" },
+  openrouter: { title: "OpenRouter", noun: "key" },
+  anthropic: { title: "Anthropic", noun: "key" },
+  openai: { title: "OpenAI", noun: "key" },
+  telegram: {
+    title: "Telegram bot",
+    noun: "token",
+    hint: "Who writes to the bot is let in once you approve them. It answers while the agent runs.",
+  },
+  wallet: {
+    title: "Paying wallet",
+    noun: "private key",
+    hint: "For the agent's own tools that pay for models (x402). Put in little: the agent can spend all of it.",
+  },
+};
+/** A kind that only a newer service knows. */
+const labelOf = (name: string): Label => LABELS[name] ?? { title: name, noun: "key" };
+
+const SOURCES: Readonly<Record<SecretEntry["source"], (noun: string) => string>> = {
+  user: (noun) => `Your ${noun}`,
+  platform: (noun) => `Platform's ${noun}`,
+  none: (noun) => `No ${noun}`,
 };
 
 const list = byId("secret-list", HTMLUListElement);
 
-export function showSecrets(context: AgentContext): { load(): Promise<void> } {
+/** `onChange` is told of every key that was saved or deleted. */
+export function showSecrets(context: AgentContext, onChange: () => void): { load(): Promise<void> } {
   list.replaceChildren();
   return {
     async load() {
       const { secrets } = await context.api.secrets();
-      list.replaceChildren(...secrets.map((entry) => secretRow(context, entry)));
+      list.replaceChildren(...secrets.map((entry) => secretRow(context, entry, onChange)));
     },
   };
 }
 
-function secretRow(context: AgentContext, entry: SecretEntry): HTMLLIElement {
+function secretRow(context: AgentContext, entry: SecretEntry, onChange: () => void): HTMLLIElement {
   const row = fromTemplate("secret-template", HTMLLIElement);
   const input = within(row, "input", HTMLInputElement);
   const label = within(row, "label", HTMLLabelElement);
@@ -32,22 +58,24 @@ function secretRow(context: AgentContext, entry: SecretEntry): HTMLLIElement {
   const remove = within(row, "button[type=button]", HTMLButtonElement);
   const fault = within(row, ".field-error", HTMLParagraphElement);
   const { name } = entry;
-  const title = LABELS[name] ?? name;
+  const { title, noun, hint = "" } = labelOf(name);
   const testid = (part: string) => `secret-${name}-${part}`;
 
   setText(within(row, "h3", HTMLHeadingElement), title);
-  setText(label, `New ${title} key`);
+  setText(within(row, ".secret-hint", HTMLParagraphElement), hint);
+  setText(label, `New ${title} ${noun}`);
   label.htmlFor = input.id = testid("input");
   fault.id = testid("error");
-  input.placeholder = "Paste a new key";
+  input.placeholder = `Paste a new ${noun}`;
   input.setAttribute("aria-describedby", fault.id);
   input.dataset.testid = testid("input");
   save.dataset.testid = testid("save");
-  save.setAttribute("aria-label", `Save ${title} key`);
+  save.setAttribute("aria-label", `Save ${title} ${noun}`);
   remove.dataset.testid = testid("delete");
-  remove.setAttribute("aria-label", `Delete your ${title} key`);
+  remove.setAttribute("aria-label", `Delete your ${title} ${noun}`);
   within(row, "code", HTMLElement).dataset.testid = testid("prefix");
   within(row, ".tag", HTMLSpanElement).dataset.testid = testid("source");
+  within(row, ".secret-time", HTMLSpanElement).dataset.testid = testid("time");
   renderEntry(row, entry);
 
   input.addEventListener("input", () => setFault(""));
@@ -57,14 +85,15 @@ function secretRow(context: AgentContext, entry: SecretEntry): HTMLLIElement {
     // Out of the page before anything else can happen to it.
     input.value = "";
     if (value === "") {
-      setFault(`Enter the ${title} key to save.`);
+      setFault(`Enter the ${title} ${noun} to save.`);
       input.focus();
       return;
     }
     const store = async () => {
       const saved = await context.api.setSecret(name, value);
       renderEntry(row, saved);
-      showInfo(`The ${title} key is saved. ${whenUsed(context)}`);
+      onChange();
+      showInfo(`The ${title} ${noun} is saved. ${whenUsed(saved.effect)}`);
     };
     // Without "Try again": it would keep the key on the page for as long as the error is shown.
     void context.run(save, store, { again: false });
@@ -73,9 +102,10 @@ function secretRow(context: AgentContext, entry: SecretEntry): HTMLLIElement {
     void context.run(remove, async () => {
       const left = await context.api.deleteSecret(name);
       renderEntry(row, left);
+      onChange();
       input.focus();
-      const then = left.source === "platform" ? "The platform's key is used instead." : "No key is set now.";
-      showInfo(`Your ${title} key is deleted. ${then} ${whenUsed(context)}`);
+      const then = left.source === "platform" ? `The platform's ${noun} is used instead.` : `No ${noun} is set now.`;
+      showInfo(`Your ${title} ${noun} is deleted. ${then} ${whenUsed(left.effect)}`);
     });
   });
   return row;
@@ -91,19 +121,27 @@ function secretRow(context: AgentContext, entry: SecretEntry): HTMLLIElement {
 function renderEntry(row: HTMLElement, entry: SecretEntry): void {
   const source = within(row, ".tag", HTMLSpanElement);
   const prefix = within(row, "code", HTMLElement);
-  setText(source, SOURCES[entry.source] ?? entry.source);
+  setText(source, SOURCES[entry.source]?.(labelOf(entry.name).noun) ?? entry.source);
   source.dataset.source = entry.source;
   setText(prefix, entry.prefix ? `${entry.prefix}…` : "");
   prefix.hidden = !entry.prefix;
-  const set = entry.setAt ? `set ${formatDateTime(entry.setAt)}` : "";
+  const used = entry.usedAt
+    ? `last used ${formatDateTime(entry.usedAt)}`
+    : entry.source === "none"
+      ? ""
+      : "not used yet";
+  const set = [entry.setAt ? `set ${formatDateTime(entry.setAt)}` : "", used].filter(Boolean).join(", ");
   const lost = "can't be opened any more: agents start without it until you save it anew or delete it";
   setText(within(row, ".secret-time", HTMLSpanElement), entry.unreadable ? `${set}, ${lost}` : set);
   within(row, "button[type=button]", HTMLButtonElement).hidden = entry.source !== "user";
 }
 
-function whenUsed(context: AgentContext): string {
-  const state = context.state();
-  return state === "running" || state === "starting"
-    ? "Restart the agent for the change to take effect."
-    : "It takes effect when the agent starts.";
+const EFFECTS: Readonly<Record<Effect, string>> = {
+  reloading: "The agent takes it within seconds.",
+  restarting: "The agent is saved and started anew for it.",
+  nextStart: "It takes effect when the agent starts.",
+};
+
+function whenUsed(effect: Effect): string {
+  return EFFECTS[effect] ?? EFFECTS.nextStart;
 }

@@ -3,6 +3,7 @@ import type { AgentContext } from "./agent.ts";
 import type { Snapshot, Status } from "./api.ts";
 import { byId, confirm, fromTemplate, setEnabled, setText, within } from "./dom.ts";
 import { formatAgo, formatDateTime, formatSize } from "./format.ts";
+import { importReport, leakReport } from "./leak-report.ts";
 import { showInfo } from "./notices.ts";
 
 const CAUSES: Readonly<Record<string, string>> = {
@@ -25,7 +26,8 @@ export interface SnapshotsCard {
   onStatus(previous: Status | null, next: Status): void;
 }
 
-export function showSnapshots(context: AgentContext): SnapshotsCard {
+/** `onImport` is told when keys were moved into the card of keys. */
+export function showSnapshots(context: AgentContext, onImport: () => void): SnapshotsCard {
   list.replaceChildren();
   empty.hidden = true;
   take.disabled = true;
@@ -37,7 +39,9 @@ export function showSnapshots(context: AgentContext): SnapshotsCard {
     // A reader in the middle of the list must not lose their place to a refresh that changes nothing.
     const ids = newestFirst.map(({ id }) => id).join(" ");
     if (list.dataset.ids !== ids || list.children.length === 0) {
-      list.replaceChildren(...newestFirst.map((snapshot) => snapshotRow(context, snapshot)));
+      list.replaceChildren(
+        ...newestFirst.map((snapshot, index) => snapshotRow(context, snapshot, index === 0 ? onImport : null)),
+      );
       list.dataset.ids = ids;
     }
     empty.hidden = snapshots.length > 0;
@@ -61,16 +65,20 @@ export function showSnapshots(context: AgentContext): SnapshotsCard {
       setEnabled(take, next.state === "running", heading);
       setText(hint, next.state === "running" ? "" : "A snapshot can be taken while the agent is running.");
       const restorable = next.state !== "starting" && next.state !== "stopping";
-      for (const button of list.querySelectorAll("button")) setEnabled(button, restorable, heading);
+      for (const button of list.querySelectorAll<HTMLButtonElement>("[data-testid=snapshot-restore]"))
+        setEnabled(button, restorable, heading);
+      for (const button of list.querySelectorAll<HTMLButtonElement>(".snapshot-move"))
+        setEnabled(button, next.state === "running", heading);
       if (previous !== null && previous.lastSnapshot?.id !== next.lastSnapshot?.id) void context.run(null, load);
     },
   };
 }
 
-function snapshotRow(context: AgentContext, snapshot: Snapshot): HTMLLIElement {
+/** `onImport` is null but for the newest: of an older one the keys may be gone long since. */
+function snapshotRow(context: AgentContext, snapshot: Snapshot, onImport: (() => void) | null): HTMLLIElement {
   const row = fromTemplate("snapshot-template", HTMLLIElement);
   const time = within(row, "time", HTMLTimeElement);
-  const restore = within(row, "button", HTMLButtonElement);
+  const restore = within(row, "button[data-testid=snapshot-restore]", HTMLButtonElement);
   const when = formatDateTime(snapshot.createdAt);
   row.dataset.id = snapshot.id;
   time.dateTime = snapshot.createdAt;
@@ -79,8 +87,21 @@ function snapshotRow(context: AgentContext, snapshot: Snapshot): HTMLLIElement {
   const files = `${snapshot.files} ${snapshot.files === 1 ? "file" : "files"}`;
   const facts = [cause, formatSize(snapshot.size), files, formatAgo(snapshot.createdAt, Date.now())];
   setText(within(row, ".snapshot-facts", HTMLParagraphElement), facts.join(" · "));
+  const report = within(row, ".snapshot-report", HTMLParagraphElement);
+  const sentences = leakReport(snapshot);
+  setText(report, sentences.join(" "));
+  report.hidden = sentences.length === 0;
+  const move = within(row, ".snapshot-move", HTMLButtonElement);
+  move.hidden = onImport === null || !snapshot.typedKeys?.length;
+  move.addEventListener("click", () => {
+    void context.run(move, async () => {
+      showInfo(importReport(await context.api.importSecrets()));
+      onImport?.();
+    });
+  });
   restore.setAttribute("aria-label", `Restore the snapshot of ${when}`);
   const state = context.state();
+  move.disabled = state !== "running";
   restore.disabled = state === "starting" || state === "stopping";
   restore.addEventListener("click", () => void confirmRestore(context, snapshot, restore));
   return row;

@@ -1,4 +1,5 @@
-// The gateway's configuration: defaults below the caller's policy, and above it the keys that say where things are.
+// The gateway's configuration: defaults, what its owner chose, the caller's policy, and above all of it the keys that say
+// where things are.
 import { AgentError } from "./errors.mjs";
 
 /** @typedef {{[key: string]: unknown}} Json */
@@ -30,9 +31,10 @@ const DEFAULTS = {
 /**
  * @param {Json} policy checked by `checkPolicy`
  * @param {import("./paths.mjs").Paths} paths
+ * @param {Json} [chosen] settings of the owner or the agent, checked by `allowedOf`
  * @returns {Json}
  */
-export function buildConfig(policy, paths) {
+export function buildConfig(policy, paths, chosen = {}) {
   const places = {
     gateway: {
       mode: "local",
@@ -46,7 +48,7 @@ export function buildConfig(policy, paths) {
     logging: { consoleStyle: "json", file: paths.openclawLog, maxFileBytes: 4 * 1024 * 1024 },
     secrets: { providers: { host: { source: "file", path: paths.secrets, mode: "json" } } },
   };
-  return merge(merge(DEFAULTS, policy), places);
+  return merge(merge(merge(DEFAULTS, chosen), policy), places);
 }
 
 /**

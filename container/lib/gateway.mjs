@@ -72,7 +72,7 @@ export async function resumeGateway(paths) {
  * @param {number} timeout
  * @returns {Promise<any>} the payload, or undefined when the gateway gave none
  */
-async function call(paths, method, params, timeout) {
+export async function call(paths, method, params, timeout) {
   const config = await readJsonIfAny(paths.config);
   if (!config) return undefined;
   try {

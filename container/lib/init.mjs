@@ -8,8 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AgentError } from "./errors.mjs";
 import { makePrivateDirectory } from "./files.mjs";
 import { LogTail } from "./log.mjs";
+import { growingMask } from "./mask.mjs";
 import { isMarkedProcessAlive, markProcess } from "./processes.mjs";
-import { injectedValues, maskFor } from "./secrets.mjs";
 import { clear } from "./wipe.mjs";
 
 const DEFAULT_GO_TIMEOUT_MS = 15 * 60_000;
@@ -30,13 +30,18 @@ export async function run({ paths, env, stdin }) {
   }
   await prepare(paths);
   await markProcess(paths.initMark, process.pid);
-  if (!(await waitForGo(paths, stop, milliseconds(env.AGENT_GO_TIMEOUT_MS, DEFAULT_GO_TIMEOUT_MS)))) {
-    if (!stop.requested) throw new AgentError("nothing was injected in time");
-    return { exit: 0 };
+  try {
+    if (!(await waitForGo(paths, stop, milliseconds(env.AGENT_GO_TIMEOUT_MS, DEFAULT_GO_TIMEOUT_MS)))) {
+      if (!stop.requested) throw new AgentError("nothing was injected in time");
+      return { exit: 0 };
+    }
+    const exit = await runGateway(paths, env, stop);
+    await rm(paths.gatewayMark, { force: true });
+    return { exit };
+  } finally {
+    // However the gateway ended: nobody needs them any more.
+    await clear(paths);
   }
-  const exit = await runGateway(paths, env, stop);
-  await rm(paths.gatewayMark, { force: true });
-  return { exit };
 }
 
 /** @param {import("./paths.mjs").Paths} paths */
@@ -108,7 +113,7 @@ async function waitForGo(paths, stop, timeout) {
  * @returns {Promise<number>}
  */
 async function runGateway(paths, env, stop) {
-  const log = new LogTail(paths.log, maskFor(await injectedValues(paths)));
+  const log = new LogTail(paths.log, growingMask(paths));
   const launcher = path.join(paths.openclaw, "openclaw.mjs");
   const child = spawn(process.execPath, [launcher, "gateway", "run", "--port", String(paths.port)], {
     cwd: paths.data,

@@ -1,4 +1,5 @@
-// `inject`: takes configuration policy and secrets from stdin, writes both fresh, and lets `init` start the gateway.
+// `inject`: takes configuration policy and secrets from stdin, writes both fresh, and lets `init` start the gateway; a
+// gateway that runs takes them as it runs.
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -7,6 +8,10 @@ import { AgentError, hasCode } from "./errors.mjs";
 import { makePrivateDirectory, writePrivateFile } from "./files.mjs";
 import { MAX_INPUT_BYTES } from "./limits.mjs";
 import { isMarkedProcessAlive } from "./processes.mjs";
+import { prepareReload, reloadGateway } from "./reload.mjs";
+import { injectedValues } from "./secrets.mjs";
+import { chosenSettings } from "./settings.mjs";
+import { clear } from "./wipe.mjs";
 
 const WAIT_FOR_INIT_MS = 15_000;
 const MAX_SECRET_LENGTH = 16_384;
@@ -14,13 +19,33 @@ const MAX_SECRET_LENGTH = 16_384;
 /** @param {import("../agent.mjs").Context} context */
 export async function run({ paths, stdin }) {
   const { config, secrets } = parseInput(await readBounded(stdin, MAX_INPUT_BYTES));
-  const configText = JSON.stringify(buildConfig(config, paths), null, 2);
   await waitForInit(paths);
   await makePrivateDirectory(paths.run);
+  const reloaded = await isMarkedProcessAlive(paths.gatewayMark);
+  const former = reloaded ? await replacedValues(paths, secrets) : [];
+  const built = buildConfig(config, paths, await chosenSettings(paths, [...Object.values(secrets), ...former]));
+  const before = reloaded ? await prepareReload(built, paths) : undefined;
+  if (reloaded) await writeIfChanged(paths.former, JSON.stringify(former));
   await writeIfChanged(paths.secrets, JSON.stringify(secrets));
-  await writeIfChanged(paths.config, configText);
+  await writeIfChanged(paths.config, JSON.stringify(built, null, 2));
   await writePrivateFile(paths.go, "");
-  return { ok: true };
+  if (!(await isMarkedProcessAlive(paths.initMark))) {
+    // It ended meanwhile, and has wiped before the last was written.
+    await clear(paths);
+    throw new AgentError("init is not running");
+  }
+  if (reloaded) await reloadGateway(paths, before);
+  return { ok: true, reloaded };
+}
+
+/**
+ * What the agent has had in its hands may be anywhere by now: snapshots are searched for it until the container's end.
+ * @param {import("./paths.mjs").Paths} paths
+ * @param {Record<string, string>} secrets
+ */
+async function replacedValues(paths, secrets) {
+  const present = new Set(Object.values(secrets));
+  return (await injectedValues(paths)).filter((value) => !present.has(value));
 }
 
 /**

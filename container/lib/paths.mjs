@@ -15,8 +15,11 @@ const DEFAULT_PORT = 18_789;
  * @property {string} data parent of the state
  * @property {string} state OPENCLAW_STATE_DIR, the only thing snapshots are made of
  * @property {string} home HOME of the gateway, not kept
+ * @property {string} settings what the owner or the agent chose of the configuration
  * @property {string} run private directory that no snapshot covers
- * @property {string} config @property {string} secrets @property {string} go @property {string} initMark
+ * @property {string} config @property {string} secrets
+ * @property {string} former what `secrets` held before in this container's life
+ * @property {string} go @property {string} initMark
  * @property {string} gatewayMark @property {string} lease @property {string} log
  * @property {string} scratch @property {string} tmp @property {string} openclawLog
  * @property {string} stage @property {string} archive @property {string} archiveFacts @property {string} stageLock
@@ -45,10 +48,12 @@ export function pathsFrom(env) {
     port: portFrom(env.AGENT_PORT),
     data,
     state: `${data}/state`,
+    settings: `${data}/state/workspace/openclaw-settings.json`,
     home: `${data}/home`,
     run,
     config: `${run}/openclaw.json`,
     secrets: `${run}/secrets.json`,
+    former: `${run}/former.json`,
     go: `${run}/go`,
     initMark: `${run}/init.json`,
     gatewayMark: `${run}/gateway.json`,

@@ -1,30 +1,82 @@
-// Looks for injected values in the raw bytes of a file. Values inside compressed or encoded data are not found.
+// Copies a file and looks for injected values in its bytes on the way, so that none is read twice.
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 
+import { hasCode } from "./errors.mjs";
+import { StreamSearch } from "./matcher.mjs";
+
 const CHUNK = 1024 * 1024;
+/** One for all: a process copies one file at a time. */
+const buffer = Buffer.allocUnsafe(CHUNK);
+
+/**
+ * @param {string} from
+ * @param {string} to a file that does not exist; what was copied lies there also where a value was found
+ * @param {import("node:fs").Stats} stat
+ * @param {import("./matcher.mjs").Matcher} matcher
+ * @returns {Promise<"clean" | "holds" | "gone">} "gone" where the file went away meanwhile
+ */
+export async function copySearched(from, to, stat, matcher) {
+  // Not through a link that took the file's place, and not waiting for a pipe's other end.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const source = await open(from, flags).catch((error) => {
+    // A running agent may remove things while they are read.
+    if (hasCode(error, "ENOENT") || hasCode(error, "ELOOP")) return undefined;
+    throw error;
+  });
+  if (!source) return "gone";
+  try {
+    if (!(await source.stat()).isFile()) return "gone";
+    const target = await open(to, "wx", stat.mode & 0o100 ? 0o700 : 0o600);
+    try {
+      // A file that grows while it is read must not be read for ever.
+      return (await holdsAny(source, stat.size, matcher, target)) ? "holds" : "clean";
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
 
 /**
  * @param {string} file
- * @param {Buffer[]} needles
+ * @param {import("./matcher.mjs").Matcher} matcher
  * @returns {Promise<boolean>}
  */
-export async function holdsAny(file, needles) {
-  if (needles.length === 0) return false;
-  const overlap = Math.max(...needles.map((needle) => needle.length)) - 1;
-  const buffer = Buffer.allocUnsafe(CHUNK + overlap);
-  const handle = await open(file, "r");
+export async function fileHolds(file, matcher) {
+  if (matcher.empty) return false;
+  const source = await open(file, "r");
   try {
-    // The end of each chunk is kept in front of the next, so that a value across the border is seen.
-    let kept = 0;
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, kept, CHUNK);
-      if (bytesRead === 0) return false;
-      const filled = buffer.subarray(0, kept + bytesRead);
-      if (needles.some((needle) => filled.includes(needle))) return true;
-      kept = Math.min(overlap, filled.length);
-      filled.copy(buffer, 0, filled.length - kept);
-    }
+    return await holdsAny(source, Number.POSITIVE_INFINITY, matcher);
   } finally {
-    await handle.close();
+    await source.close();
   }
+}
+
+/**
+ * @param {import("node:fs/promises").FileHandle} source
+ * @param {number} length
+ * @param {import("./matcher.mjs").Matcher} matcher
+ * @param {import("node:fs/promises").FileHandle} [target] where to copy what was read
+ */
+async function holdsAny(source, length, matcher, target) {
+  const search = new StreamSearch(matcher);
+  for (let left = length; left > 0; ) {
+    const { bytesRead } = await source.read(buffer, 0, Math.min(CHUNK, left));
+    if (bytesRead === 0) return false;
+    const part = buffer.subarray(0, bytesRead);
+    if (search.holds(part)) return true;
+    if (target) await writeWhole(target, part);
+    left -= bytesRead;
+  }
+  return false;
+}
+
+/**
+ * @param {import("node:fs/promises").FileHandle} target
+ * @param {Buffer} bytes
+ */
+async function writeWhole(target, bytes) {
+  for (let at = 0; at < bytes.length; ) at += (await target.write(bytes, at)).bytesWritten;
 }

@@ -9,9 +9,10 @@ import { MIN_SECRET_LENGTH } from "./limits.mjs";
  * @returns {Promise<string[]>} longest first, so that a value that contains another is masked whole
  */
 export async function injectedValues(paths) {
-  const secrets = await readJsonIfAny(paths.secrets);
-  if (!secrets || typeof secrets !== "object") return [];
-  const values = Object.values(secrets).filter(
+  const secrets = asObject(await readJsonIfAny(paths.secrets));
+  if (!secrets) return [];
+  const former = await readJsonIfAny(paths.former);
+  const values = [...Object.values(secrets), ...(Array.isArray(former) ? former : [])].filter(
     (value) => typeof value === "string" && value.length >= MIN_SECRET_LENGTH,
   );
   return [...new Set(values)].sort((a, b) => b.length - a.length);

@@ -12,8 +12,10 @@ import { valuesToFind } from "./secrets.mjs";
 import { stageState } from "./stage.mjs";
 
 const QUIESCE_MS = 20_000;
-/** The answer is one line; it names this many files that were left out and counts the rest. */
+/** The answer is one line of bounded length: it names so many files, in so many characters each and together. */
 const NAMED = 100;
+const NAME_LENGTH = 200;
+const NAMES_LENGTH = 16_384;
 
 /** @param {import("../agent.mjs").Context} context */
 export async function run({ paths }) {
@@ -52,6 +54,20 @@ async function takeSnapshot(paths) {
   await inspect(paths.archive);
   const facts = { size, sha256, files, openclaw, format: FORMAT, quiesced };
   await writePrivateFile(paths.archiveFacts, JSON.stringify(facts));
-  const leftOut = staged.leftOut.slice(0, NAMED);
-  return { ...facts, leftOut, leftOutCount: staged.leftOut.length, masked: staged.masked.slice(0, NAMED) };
+  const { leftOut, masked, typedKeys } = staged;
+  const report = { leftOut: told(leftOut), leftOutCount: leftOut.length, masked: told(masked) };
+  return { ...facts, ...report, typedKeys: told([...typedKeys].sort()) };
+}
+
+/** @param {string[]} names */
+function told(names) {
+  let left = NAMES_LENGTH;
+  const shortened = names.slice(0, NAMED).map((name) => {
+    const letters = [...name];
+    return letters.length > NAME_LENGTH ? `${letters.slice(0, NAME_LENGTH - 1).join("")}…` : name;
+  });
+  return shortened.filter((name) => {
+    left -= Buffer.byteLength(JSON.stringify(name));
+    return left >= 0;
+  });
 }

@@ -2,15 +2,15 @@
 import { constants } from "node:fs";
 import { lstat, mkdir, open, opendir, readlink, rm, utimes } from "node:fs/promises";
 import path from "node:path";
-import { pipeline } from "node:stream/promises";
 
 import { isKept, isLeftAside, isOpenClawsOwn } from "./contents.mjs";
 import { AgentError, hasCode } from "./errors.mjs";
+import { InsideSearch } from "./inside.mjs";
 import { MAX_DEPTH, MAX_LINKS, MAX_STATE_BYTES, MAX_STATE_ENTRIES } from "./limits.mjs";
 import { staysInside } from "./links.mjs";
-import { holdsAny } from "./scan.mjs";
-import { writtenForms } from "./secrets.mjs";
-import { copyDatabase, scrubDatabase } from "./sqlite.mjs";
+import { Matcher } from "./matcher.mjs";
+import { copySearched } from "./scan.mjs";
+import { copyDatabase, databaseMayHold, scrubDatabase } from "./sqlite.mjs";
 
 const SQLITE_MAGIC = Buffer.from("SQLite format 3\0", "latin1");
 
@@ -18,8 +18,9 @@ const SQLITE_MAGIC = Buffer.from("SQLite format 3\0", "latin1");
  * @typedef {object} Staged
  * @property {number} files @property {number} bytes
  * @property {[string, string][]} links relative path and target of each symbolic link
- * @property {string[]} leftOut files that held an injected value
+ * @property {string[]} leftOut files that held an injected value, or could not be searched for one
  * @property {string[]} masked databases in which one was overwritten
+ * @property {Set<string>} typedKeys providers whose keys were typed into OpenClaw's own pages
  */
 
 /**
@@ -29,31 +30,32 @@ const SQLITE_MAGIC = Buffer.from("SQLite format 3\0", "latin1");
  * @returns {Promise<Staged>}
  */
 export async function stageState(from, to, values) {
-  const forms = writtenForms(values);
-  const stager = new Stager(from, to, forms);
+  const stager = new Stager(from, to, values);
   await stager.directory("", 0);
   return stager.result;
 }
 
 class Stager {
   /** @type {Staged} */
-  result = { files: 0, bytes: 0, links: [], leftOut: [], masked: [] };
+  result = { files: 0, bytes: 0, links: [], leftOut: [], masked: [], typedKeys: new Set() };
   #entries = 0;
   #from;
   #to;
-  #forms;
-  #needles;
+  #values;
+  #matcher;
+  #inside;
 
   /**
    * @param {string} from
    * @param {string} to
-   * @param {string[]} forms
+   * @param {string[]} values
    */
-  constructor(from, to, forms) {
+  constructor(from, to, values) {
     this.#from = from;
     this.#to = to;
-    this.#forms = forms;
-    this.#needles = forms.map((form) => Buffer.from(form, "utf8"));
+    this.#values = new Set(values);
+    this.#matcher = new Matcher(values);
+    this.#inside = new InsideSearch(this.#matcher);
   }
 
   /**
@@ -77,7 +79,7 @@ class Stager {
   async #entry(relative, depth) {
     const stat = await lstat(path.join(this.#from, relative)).catch(gone);
     if (!stat || isLeftAside(relative)) return;
-    if (this.#forms.some((form) => relative.includes(form))) return void this.#leaveOut("(a name that holds a secret)");
+    if (this.#matcher.isIn(relative)) return void this.#leaveOut("(a name that holds a secret)");
     this.#entries += 1;
     if (this.#entries > MAX_STATE_ENTRIES - 2) throw new AgentError("the state holds too many files");
     if (stat.isDirectory()) {
@@ -94,8 +96,8 @@ class Stager {
   /** @param {string} relative */
   async #link(relative) {
     const target = await readlink(path.join(this.#from, relative)).catch(gone);
-    if (target === undefined || !staysInside(relative, target) || this.#forms.some((form) => target.includes(form)))
-      return;
+    if (target === undefined || !staysInside(relative, target)) return;
+    if (this.#matcher.isIn(target)) return this.#leaveOut(relative);
     this.result.links.push([relative, target]);
     if (this.result.links.length > MAX_LINKS) throw new AgentError("the state holds too many links");
   }
@@ -110,10 +112,12 @@ class Stager {
     // Beside a database these hold its latest changes, and the copy holds them already.
     const database = /^(.+)-(wal|shm|journal)$/.exec(from)?.[1];
     if (database !== undefined && (await isDatabase(database))) return;
-    if (await isDatabase(from)) await this.#database(from, to, relative);
-    else if (!(await copyFile(from, to, stat))) return;
-    if (await holdsAny(to, this.#needles)) {
-      await rm(to);
+    const copied = (await isDatabase(from))
+      ? await this.#database(from, to, relative)
+      : await this.#plain(from, to, stat);
+    if (copied === "gone") return;
+    if (copied === "holds") {
+      await rm(to, { force: true });
       this.#leaveOut(relative);
       return;
     }
@@ -126,49 +130,39 @@ class Stager {
   /**
    * @param {string} from
    * @param {string} to
+   * @param {import("node:fs").Stats} stat
+   */
+  async #plain(from, to, stat) {
+    const copied = await copySearched(from, to, stat, this.#matcher);
+    return copied === "clean" && (await this.#inside.fileMayHold(to)) ? "holds" : copied;
+  }
+
+  /**
+   * @param {string} from
+   * @param {string} to
    * @param {string} relative
+   * @returns {Promise<"clean" | "holds" | "gone">}
    */
   async #database(from, to, relative) {
-    if (!isOpenClawsOwn(relative)) {
-      // The agent's own databases: copied whole where SQLite can read them, else as bytes.
-      await copyDatabase(from, to).catch(async () => {
-        await rm(to, { force: true });
-        await copyFile(from, to, await lstat(from));
-      });
-      return;
+    const own = isOpenClawsOwn(relative);
+    try {
+      await copyDatabase(from, to);
+    } catch {
+      if (own) throw new AgentError(`the database ${relative} could not be copied`);
+      // One of the agent's own that SQLite can't read, or that is locked: copied as bytes.
+      await rm(to, { force: true });
+      return this.#plain(from, to, await lstat(from));
     }
-    await copyDatabase(from, to).catch(() => {
-      throw new AgentError(`the database ${relative} could not be copied`);
-    });
-    if (scrubDatabase(to, this.#forms)) this.result.masked.push(relative);
+    if (!own) return (await databaseMayHold(to, this.#matcher, this.#inside)) ? "holds" : "clean";
+    const { masked, holds, typed } = await scrubDatabase(to, this.#matcher, this.#inside);
+    for (const { provider, key = "" } of typed) if (!this.#values.has(key)) this.result.typedKeys.add(provider);
+    if (masked && !holds) this.result.masked.push(relative);
+    return holds ? "holds" : "clean";
   }
 
   /** @param {string} relative */
   #leaveOut(relative) {
     this.result.leftOut.push(relative);
-  }
-}
-
-/**
- * @param {string} from
- * @param {string} to
- * @param {import("node:fs").Stats} stat
- * @returns {Promise<boolean>} false where the file went away meanwhile
- */
-async function copyFile(from, to, stat) {
-  // Not through a link that took the file's place, and not waiting for a pipe's other end.
-  const source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(gone);
-  if (!source) return false;
-  try {
-    if (!(await source.stat()).isFile()) return false;
-    const target = await open(to, "wx", stat.mode & 0o100 ? 0o700 : 0o600);
-    // A file that grows while it is read must not be read for ever.
-    const end = Math.max(0, stat.size - 1);
-    if (stat.size === 0) await target.close();
-    else await pipeline(source.createReadStream({ start: 0, end, autoClose: false }), target.createWriteStream());
-    return true;
-  } finally {
-    await source.close();
   }
 }
 

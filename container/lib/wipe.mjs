@@ -12,7 +12,7 @@ export async function run({ paths }) {
 
 /** @param {import("./paths.mjs").Paths} paths */
 export async function clear(paths) {
-  for (const file of [paths.secrets, paths.config]) await rm(file, { force: true });
+  for (const file of [paths.secrets, paths.former, paths.config]) await rm(file, { force: true });
   // An interrupted inject may have left a draft of either.
   const names = await readdir(paths.run).catch((error) => {
     if (hasCode(error, "ENOENT")) return [];

@@ -58,3 +58,44 @@ export function compressed(tar) {
 export function argumentsFor(archive) {
   return ["restore", "--sha256", createHash("sha256").update(archive).digest("hex"), "--size", String(archive.length)];
 }
+
+/**
+ * @param {Record<string, string | Buffer | {stored: Buffer}>} entries
+ * @returns {Buffer}
+ */
+export function zipOf(entries) {
+  /** @type {Buffer[]} */
+  const parts = [];
+  /** @type {Buffer[]} */
+  const list = [];
+  let offset = 0;
+  for (const [name, content] of Object.entries(entries)) {
+    const stored = typeof content === "object" && "stored" in content;
+    const plain = stored ? content.stored : Buffer.from(content);
+    const data = stored ? plain : zlib.deflateRawSync(plain);
+    const facts = Buffer.alloc(26);
+    facts.writeUInt16LE(20, 0);
+    facts.writeUInt16LE(stored ? 0 : 8, 4);
+    facts.writeUInt32LE(zlib.crc32(plain), 10);
+    facts.writeUInt32LE(data.length, 14);
+    facts.writeUInt32LE(plain.length, 18);
+    facts.writeUInt16LE(Buffer.byteLength(name), 22);
+    const entry = [Buffer.from("PK\x03\x04", "latin1"), facts, Buffer.from(name), data];
+    const place = Buffer.alloc(14);
+    place.writeUInt32LE(offset, 10);
+    list.push(Buffer.from("PK\x01\x02\x14\x00", "latin1"), facts, place, Buffer.from(name));
+    parts.push(...entry);
+    offset += entry.reduce((sum, part) => sum + part.length, 0);
+  }
+  const end = Buffer.alloc(22);
+  end.write("PK\x05\x06", "latin1");
+  const count = Object.keys(entries).length;
+  end.writeUInt16LE(count, 8);
+  end.writeUInt16LE(count, 10);
+  end.writeUInt32LE(
+    list.reduce((sum, part) => sum + part.length, 0),
+    12,
+  );
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...parts, ...list, end]);
+}

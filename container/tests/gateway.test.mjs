@@ -13,6 +13,8 @@ import { startModel } from "./model.mjs";
 import { AGENT, freePort, makeSandbox, policy, run, until } from "./support.mjs";
 
 const KEY = "sk-test-4f1c9a77d0be42c8a6e35b90d2c18f64";
+/** Typed into its pages by their owner. */
+const TYPED = { anthropic: "sk-ant-api03-typed-9d1f7c3a5e8b4602", openrouter: "sk-or-v1-typed-5b7e9c1d3f2a4680" };
 /** No pattern of OpenClaw's own redaction knows this one. */
 const PHRASE = "correct horse battery staple";
 const BOOT_MS = 180_000;
@@ -74,7 +76,7 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
   await t.test("boots, chats and gives a snapshot that holds no secret", async (t) => {
     const init = startInit(first);
     t.after(init.leave);
-    assert.deepEqual((await run(first, ["inject"], input)).json, { ok: true });
+    assert.deepEqual((await run(first, ["inject"], input)).json, { ok: true, reloaded: false });
     const began = Date.now();
     await until("the first start", async () => (await probe(first.paths.port)) === "started", BOOT_MS);
     t.diagnostic(`boot with a cold compile cache: ${Date.now() - began} ms`);
@@ -85,7 +87,11 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
     assert.equal(model.keys.size, 1);
     assert.ok(model.keys.has(`Bearer ${KEY}`));
     await client.chat("main", `By the way, the phrase is ${PHRASE}.`);
+    // It says that it is not available, as its configuration is ours, and keeps the key all the same.
+    await client.call("models.authSetApiKey", { provider: "anthropic", apiKey: TYPED.anthropic }).catch(() => {});
+    await client.call("secrets.store.set", { name: "OPENROUTER_API_KEY", value: TYPED.openrouter, kind: "secret" });
     client.close();
+    assert.deepEqual((await run(first, ["keys"])).json, { keys: TYPED });
 
     await mkdir(path.join(first.paths.state, "workspace"), { recursive: true });
     await writeFile(path.join(first.paths.state, "workspace", "notes.md"), "The bird is a pelican.\n");
@@ -97,6 +103,7 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
     assert.equal(taken.json.quiesced, true);
     assert.deepEqual(taken.json.leftOut, ["workspace/leak.txt"]);
     assert.deepEqual(taken.json.masked, ["agents/main/agent/openclaw-agent.sqlite"]);
+    assert.deepEqual(taken.json.typedKeys, ["anthropic", "openrouter"]);
     assert.equal(await probe(first.paths.port), "draining");
     const sent = await run(first, ["send"]);
     assert.equal(sent.code, 0);
@@ -125,7 +132,9 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
     const restored = await run(second, ["restore", "--sha256", sha256, "--size", String(archive.length)], archive);
     assert.equal(restored.code, 0, restored.stderr);
     await eachFile(second.paths.data, (file, bytes) => {
-      assert.ok(!bytes.includes(KEY) && !bytes.includes(PHRASE), `${file} holds a secret`);
+      for (const secret of [KEY, PHRASE, ...Object.values(TYPED)]) {
+        assert.ok(!bytes.includes(secret), `${file} holds a secret`);
+      }
     });
     await rm(first.root, { recursive: true });
     assert.equal((await run(second, ["inject"], input)).code, 0);

@@ -50,7 +50,7 @@ const exists = (file) =>
 test("secrets and configuration are files for the agent's user alone", async (t) => {
   const sandbox = await initialised(t);
   const outcome = await run(sandbox, ["inject"], JSON.stringify({ config: policy(), secrets: SECRETS }));
-  assert.deepEqual(outcome.json, { ok: true });
+  assert.deepEqual(outcome.json, { ok: true, reloaded: false });
   assert.equal((await stat(sandbox.paths.run)).mode & 0o777, 0o700);
   for (const file of [sandbox.paths.secrets, sandbox.paths.config, sandbox.paths.go]) {
     const { mode, nlink } = await lstat(file);
@@ -176,7 +176,7 @@ test("inject waits for init, of which there is one at a time", async (t) => {
   const init = startInit(sandbox, { AGENT_GO_TIMEOUT_MS: "60000" });
   await until("init", () => exists(sandbox.paths.initMark));
   assert.match((await run(sandbox, ["init"])).stderr, /already running/);
-  assert.deepEqual((await injecting).json, { ok: true });
+  assert.deepEqual((await injecting).json, { ok: true, reloaded: false });
   for (const directory of [sandbox.paths.data, sandbox.paths.state, sandbox.paths.run, sandbox.paths.scratch]) {
     assert.equal((await stat(directory)).mode & 0o777, 0o700);
   }

@@ -17,11 +17,14 @@ function lastSaid(messages) {
   return last.split("\n\n").findLast((part) => !part.startsWith("Runtime:") && !part.includes("openclaw:ctx"));
 }
 
-export async function startModel() {
+/** @param {{catalog?: object}} [options] `catalog` is what a ClawRouter answers to who asks for its models */
+export async function startModel({ catalog } = {}) {
   /** @type {Set<string | undefined>} */
   const keys = new Set();
   /** @type {string[]} */
   const requests = [];
+  /** Which key came with which path, oldest first. @type {{path: string | undefined, key: string | undefined}[]} */
+  const calls = [];
   const server = http.createServer((request, response) => {
     let body = "";
     request.on("data", (chunk) => {
@@ -30,6 +33,11 @@ export async function startModel() {
     request.on("end", () => {
       keys.add(request.headers.authorization);
       requests.push(`${request.method} ${request.url}`);
+      calls.push({ path: request.url, key: request.headers.authorization });
+      if (catalog && request.url === "/v1/catalog") {
+        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(catalog));
+        return;
+      }
       if (!request.url?.endsWith("/chat/completions")) {
         response.writeHead(404, { "content-type": "application/json" }).end("{}");
         return;
@@ -53,6 +61,7 @@ export async function startModel() {
     url: `http://127.0.0.1:${port}/v1`,
     keys,
     requests,
+    calls,
     close: () => {
       server.closeAllConnections();
       server.close();

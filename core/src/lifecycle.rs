@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::ids::SnapshotId;
+use crate::renewal::Renewal;
 use crate::time::{Seconds, Timestamp};
 
 /// What is.
@@ -92,6 +93,12 @@ pub struct Life {
     pub taking: Option<SnapshotId>,
     /// Failed tries of the step under way.
     pub attempts: u32,
+    /// What the running agent was not given yet.
+    #[serde(default, deserialize_with = "if_known")]
+    pub renewal: Option<Renewal>,
+    /// How often anything was changed that a start injects: what is injected may be outdated when it arrives.
+    #[serde(default)]
+    pub changes: u32,
     #[serde(default, deserialize_with = "if_known")]
     pub trouble: Option<Trouble>,
     pub last_active: Timestamp,
@@ -126,6 +133,10 @@ pub enum Step {
     Rest,
     /// Look again at this time.
     Watch { at: Timestamp },
+    /// Write what changed into the running agent, and have it take that.
+    Reload,
+    /// What changed needs a restart: turn the wish to that, then ask again.
+    Renew,
     /// Take the snapshot that the owner asked for.
     Snapshot,
     /// Nobody used it: turn the wish to sleep, then ask again.
@@ -157,6 +168,8 @@ impl Life {
             snapshot: None,
             taking: None,
             attempts: 0,
+            renewal: None,
+            changes: 0,
             trouble: None,
             last_active: now,
         }
@@ -189,6 +202,7 @@ impl Life {
         self.trouble = trouble;
         self.snapshot = None;
         self.taking = None;
+        self.renewal = None;
         self.enter(state, None, now);
     }
 
@@ -230,6 +244,9 @@ impl Life {
             (State::Starting, _) => Step::GiveUp,
             (State::Running, _) if !container_runs => Step::RecordCrash,
             (State::Running, Wish::Stop | Wish::Sleep | Wish::Restart) => Step::Stop,
+            // Before all else: a snapshot asked for keeps its place.
+            (State::Running, Wish::Run) if self.renewal == Some(Renewal::Restart) => Step::Renew,
+            (State::Running, Wish::Run) if self.renewal == Some(Renewal::Reload) => Step::Reload,
             (State::Running, Wish::Run) if self.snapshot.or(self.taking).is_some() => {
                 Step::Snapshot
             }

@@ -9,9 +9,10 @@ use crate::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
 use crate::lifecycle::{Phase, State, Trouble};
 use crate::model::ModelRef;
 use crate::ownership::Owned;
+use crate::renewal::Renewal;
 use crate::secret::Secret;
 use crate::secrets::{SecretName, SecretStatus};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Report, Snapshot};
 use crate::time::Timestamp;
 
 /// Where a call goes; the host is never resolved.
@@ -96,6 +97,7 @@ pub enum OwnerCall {
     DeleteSecret {
         name: SecretName,
     },
+    ImportSecrets,
     Settings,
     PutSettings {
         model: Option<ModelRef>,
@@ -157,6 +159,9 @@ pub struct StatusView {
     pub since: Timestamp,
     pub last_snapshot: Option<SnapshotView>,
     pub problem: Option<Trouble>,
+    /// A change of secrets or settings that is under way to the agent, and how.
+    #[serde(default)]
+    pub renewal: Option<Renewal>,
     pub agent_url: String,
 }
 
@@ -167,6 +172,8 @@ pub struct SnapshotView {
     pub id: SnapshotId,
     pub created_at: Timestamp,
     pub size: u64,
+    #[serde(flatten)]
+    pub report: Report,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -177,6 +184,12 @@ pub struct SnapshotList {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SecretList {
     pub secrets: Vec<SecretStatus>,
+    /// After an import: the names that were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Vec<String>>,
+    /// After an import: those found, but not taken. They are set already, or not of the form that such a key has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Vec<String>>,
 }
 
 /// Answer to `POST /v1/agents/{asset}/open`.
@@ -199,6 +212,7 @@ mod tests {
         };
         let calls = [
             OwnerCall::Status,
+            OwnerCall::ImportSecrets,
             OwnerCall::EndSession {
                 id: SessionId::from_random([5; 16]),
             },

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::Problem;
+use crate::renewal::Effect;
 use crate::secrets::{CATALOGUE, SecretName};
 
 /// Longer than any name of a model there is.
@@ -131,6 +132,9 @@ pub struct SettingsView {
     pub model_in_force: Option<String>,
     /// The default model of each provider that has a key.
     pub suggestions: Vec<String>,
+    /// In the answer to a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
 }
 
 impl SettingsView {
@@ -146,6 +150,7 @@ impl SettingsView {
                 .map(|models| models.default_model.to_owned())
                 .collect(),
             model: choices.model,
+            effect: None,
         }
     }
 }

@@ -36,6 +36,7 @@ pub enum AgentRoute {
     ListSecrets,
     PutSecret(SecretName),
     DeleteSecret(SecretName),
+    ImportSecrets,
     Settings,
     PutSettings,
 }
@@ -139,6 +140,7 @@ impl AgentRoute {
                 only(method, "POST", Self::RestoreSnapshot(id))
             }
             ["secrets"] => only(method, "GET", Self::ListSecrets),
+            ["secrets", "import"] => only(method, "POST", Self::ImportSecrets),
             ["secrets", name] => {
                 let name =
                     SecretName::parse(name).ok_or_else(|| RouteError::Problem(unknown_secret()))?;
@@ -262,6 +264,11 @@ mod tests {
                 "DELETE",
                 format!("{base}/secrets/openai"),
                 AppRoute::Agent(asset(), AgentRoute::DeleteSecret(SecretName::OpenAi)),
+            ),
+            (
+                "POST",
+                format!("{base}/secrets/import"),
+                AppRoute::Agent(asset(), AgentRoute::ImportSecrets),
             ),
             (
                 "PUT",

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Problem;
+use crate::renewal::Effect;
 use crate::secret::Secret;
 use crate::shape::{Broken, Shape};
 use crate::time::Timestamp;
@@ -206,6 +207,7 @@ impl SecretKind {
             prefix: own.map(|own| own.prefix),
             set_at,
             used_at: used.map(|used| used.at),
+            effect: None,
         }
     }
 }
@@ -258,9 +260,12 @@ pub struct SecretStatus {
     /// The user's own value can't be opened any more. Agents start without it until it is set anew or deleted.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub unreadable: bool,
-    /// The last start that took the value in force.
+    /// When the agent last took the value in force.
     #[serde(default)]
     pub used_at: Option<Timestamp>,
+    /// In the answer to a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
 }
 
 impl SecretStatus {

@@ -52,6 +52,110 @@ impl From<ArchiveHash> for String {
     }
 }
 
+/// Names that the container told, for people to read: bounded in number and length, and nothing in them that could pass
+/// for something else on a page or in a terminal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<String>")]
+pub struct Names(Vec<String>);
+
+const MAX_NAMES: usize = 100;
+const MAX_NAME: usize = 200;
+
+impl Names {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The first `count` of them.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Self {
+        Self(self.0.iter().take(count).cloned().collect())
+    }
+}
+
+impl From<Vec<String>> for Names {
+    fn from(names: Vec<String>) -> Self {
+        Self(
+            names
+                .iter()
+                .take(MAX_NAMES)
+                .map(|name| shown(name))
+                .collect(),
+        )
+    }
+}
+
+fn shown(name: &str) -> String {
+    let mut text: String = name
+        .chars()
+        .take(MAX_NAME)
+        .map(|c| if is_unseen(c) { '\u{fffd}' } else { c })
+        .collect();
+    if name.chars().nth(MAX_NAME).is_some() {
+        text.pop();
+        text.push('\u{2026}');
+    }
+    text
+}
+
+/// Control characters, and those that turn, hide or break text.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// What the leak check did, as the owner is told. Fields with nothing to tell are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Report {
+    /// Files that are not in the snapshot: they hold an injected secret, or could not be searched for one.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub left_out: Names,
+    /// How many there are, which may be more than are named.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out_count: u32,
+    /// Databases in which an injected secret was overwritten.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub masked: Names,
+    /// Providers whose keys were typed into the agent's own pages, and are in no snapshot.
+    #[serde(skip_serializing_if = "Names::is_empty")]
+    pub typed_keys: Names,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl Report {
+    /// With so few names that it fits into every status.
+    #[must_use]
+    pub fn brief(&self) -> Self {
+        const NAMED: usize = 10;
+        Self {
+            left_out: self.left_out.first(NAMED),
+            masked: self.masked.first(NAMED),
+            ..self.clone()
+        }
+    }
+
+    fn counted(mut self) -> Self {
+        let named = u32::try_from(self.left_out.len()).unwrap_or(u32::MAX);
+        self.left_out_count = self.left_out_count.clamp(named, MAX_FILES);
+        self
+    }
+}
+
 /// A snapshot that counts: its archive is in R2, whole, and its hash was checked there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,6 +169,8 @@ pub struct Snapshot {
     pub sha256: ArchiveHash,
     /// Version of OpenClaw that wrote the state.
     pub openclaw: String,
+    #[serde(flatten)]
+    pub report: Report,
 }
 
 /// What the container says of the archive it staged.
@@ -75,6 +181,9 @@ pub struct Staged {
     pub files: u32,
     pub openclaw: String,
     pub format: u32,
+    /// Not of older images.
+    #[serde(flatten)]
+    pub report: Report,
 }
 
 /// The archive format that this version reads and writes.
@@ -94,7 +203,8 @@ impl Staged {
     /// # Errors
     /// [`StagedError`] unless the description is whole and within bounds.
     pub fn parse(text: &str) -> Result<Self, StagedError> {
-        let staged: Self = serde_json::from_str(text.trim()).map_err(|_| StagedError::Malformed)?;
+        let mut staged: Self =
+            serde_json::from_str(text.trim()).map_err(|_| StagedError::Malformed)?;
         let version_fits = (1..=32).contains(&staged.openclaw.len())
             && staged
                 .openclaw
@@ -109,6 +219,7 @@ impl Staged {
         if staged.size > MAX_SIZE {
             return Err(StagedError::TooLarge);
         }
+        staged.report = staged.report.counted();
         Ok(staged)
     }
 }
@@ -149,6 +260,7 @@ mod tests {
             files: 1,
             sha256: ArchiveHash([byte; 32]),
             openclaw: "2026.9.6".to_owned(),
+            report: Report::default(),
         }
     }
 
@@ -187,6 +299,73 @@ mod tests {
         );
         assert!(candidates(all.clone(), Some(snapshot(9).id)).is_empty());
         assert_eq!(candidates(all.clone(), None), all);
+    }
+
+    fn staged_with(report: &str) -> Result<Staged, StagedError> {
+        let hash = "ab".repeat(32);
+        Staged::parse(&format!(
+            r#"{{"size":9,"sha256":"{hash}","files":2,"openclaw":"1","format":1{report}}}"#
+        ))
+    }
+
+    #[test]
+    fn c14_what_was_left_out_is_kept_for_the_owner() {
+        let report = staged_with(
+            r#","leftOut":["workspace/key.txt"],"leftOutCount":7,"masked":["a.sqlite"],"typedKeys":["openai"]"#,
+        )
+        .unwrap()
+        .report;
+        assert_eq!(report.left_out_count, 7);
+        let kept = Snapshot {
+            report,
+            ..snapshot(1)
+        };
+        let row = serde_json::to_string(&kept).unwrap();
+        assert!(row.contains(r#""leftOut":["workspace/key.txt"],"leftOutCount":7,"masked":["a.sqlite"],"typedKeys":["openai"]"#), "{row}");
+        assert_eq!(serde_json::from_str::<Snapshot>(&row).unwrap(), kept);
+    }
+
+    #[test]
+    fn c14_an_older_image_reports_nothing_and_a_row_with_nothing_is_as_before() {
+        assert_eq!(staged_with("").unwrap().report, Report::default());
+        let row = serde_json::to_string(&snapshot(1)).unwrap();
+        assert!(!row.contains("leftOut") && !row.contains("masked") && !row.contains("typedKeys"));
+        assert_eq!(serde_json::from_str::<Snapshot>(&row).unwrap(), snapshot(1));
+    }
+
+    #[test]
+    fn c14_names_from_the_container_are_bounded_and_plain() {
+        let many: Vec<String> = (0..500).map(|n| format!("file {n}")).collect();
+        let text = serde_json::to_string(&many).unwrap();
+        let report = staged_with(&format!(r#","leftOut":{text},"leftOutCount":3"#))
+            .unwrap()
+            .report;
+        assert_eq!(report.left_out.len(), 100);
+        assert_eq!(report.left_out_count, 100);
+        assert_eq!(report.brief().left_out.len(), 10);
+        assert_eq!(report.brief().left_out_count, 100);
+        let odd = Names::from(vec![
+            "a\nb\u{1b}[2J\u{202e}txt.exe\u{200b}\0".to_owned(),
+            "é".repeat(201),
+            "é".repeat(200),
+        ]);
+        assert_eq!(
+            odd,
+            Names(vec![
+                "a\u{fffd}b\u{fffd}[2J\u{fffd}txt.exe\u{fffd}\u{fffd}".to_owned(),
+                format!("{}\u{2026}", "é".repeat(199)),
+                "é".repeat(200),
+            ])
+        );
+        let again = serde_json::to_string(&odd).unwrap();
+        assert_eq!(serde_json::from_str::<Names>(&again).unwrap(), odd);
+        for malformed in [
+            r#","leftOut":"all""#,
+            r#","leftOut":[1]"#,
+            r#","leftOutCount":-1"#,
+        ] {
+            assert_eq!(staged_with(malformed), Err(StagedError::Malformed));
+        }
     }
 
     #[test]

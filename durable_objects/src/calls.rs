@@ -6,10 +6,12 @@ use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::{Asset, SessionId, SnapshotId};
 use multiclaw_core::lifecycle::{Life, Phase, State, Wish};
 use multiclaw_core::messages::{
-    Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SecretList, SessionList,
-    SessionView, SnapshotList,
+    Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SessionList, SessionView,
+    SnapshotList,
 };
-use multiclaw_core::secrets::CATALOGUE;
+use multiclaw_core::model::SettingsView;
+use multiclaw_core::renewal::{Effect, Renewal};
+use multiclaw_core::secrets::SecretStatus;
 use multiclaw_core::snapshot::Snapshot;
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::ticket;
@@ -146,20 +148,40 @@ impl Agent {
             ),
             OwnerCall::TakeSnapshot => json(201, &self.ask_snapshot(&domain).await?),
             OwnerCall::RestoreSnapshot { id } => self.ask_restore(&domain, id).await,
-            OwnerCall::ListSecrets => {
-                let secrets: Outcome<_> = CATALOGUE
-                    .iter()
-                    .map(|kind| self.secret_status(&tenant, kind))
-                    .collect();
-                json(200, &SecretList { secrets: secrets? })
-            }
+            OwnerCall::ListSecrets => json(200, &self.secret_list(&tenant)?),
             OwnerCall::PutSecret { name, value } => {
                 let value = name.kind().parse_value(value)?;
-                json(200, &self.put_secret(&tenant, name, &value)?)
+                let secret = self.put_secret(&tenant, name, &value)?;
+                let effect = Some(self.changed(Renewal::Reload).await?);
+                json(200, &SecretStatus { effect, ..secret })
             }
-            OwnerCall::DeleteSecret { name } => json(200, &self.delete_secret(&tenant, name)?),
+            OwnerCall::DeleteSecret { name } => {
+                let removed = self.store.secret(tenant.owner, name)?.is_some();
+                let secret = self.delete_secret(&tenant, name)?;
+                let effect = match removed {
+                    true => self.changed(Renewal::Restart).await?,
+                    false => Effect::NextStart,
+                };
+                let effect = Some(effect);
+                json(200, &SecretStatus { effect, ..secret })
+            }
+            OwnerCall::ImportSecrets => {
+                let list = self.import_secrets(&tenant).await?;
+                if list
+                    .imported
+                    .as_ref()
+                    .is_some_and(|names| !names.is_empty())
+                {
+                    self.changed(Renewal::Reload).await?;
+                }
+                json(200, &list)
+            }
             OwnerCall::Settings => json(200, &self.settings_view(&tenant)?),
-            OwnerCall::PutSettings { model } => json(200, &self.put_settings(&tenant, model)?),
+            OwnerCall::PutSettings { model } => {
+                let settings = self.put_settings(&tenant, model)?;
+                let effect = Some(self.changed(Renewal::Reload).await?);
+                json(200, &SettingsView { effect, ..settings })
+            }
         }
     }
 
@@ -188,6 +210,17 @@ impl Agent {
         self.begin(&mut life)?;
         self.wake_at(now()).await?;
         self.answer_status(202)
+    }
+
+    /// Records that something changed that a start injects, and lets the alarm bring it to an agent that runs.
+    pub(crate) async fn changed(&self, renewal: Renewal) -> Outcome<Effect> {
+        let mut life = self.life()?;
+        let effect = life.change(renewal, self.container()?.running());
+        self.save_life(&life)?;
+        if life.renewal.is_some() {
+            self.wake_at(now()).await?;
+        }
+        Ok(effect)
     }
 
     /// Shows a start as begun from the moment that it was asked for.
@@ -304,6 +337,7 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::ListSecrets
         | OwnerCall::PutSecret { .. }
         | OwnerCall::DeleteSecret { .. }
+        | OwnerCall::ImportSecrets
         | OwnerCall::Settings
         | OwnerCall::PutSettings { .. } => Care::Fresh,
     }

@@ -21,6 +21,7 @@ use crate::container::{Container, Stdin};
 use crate::port::{Outcome, Tried as _, now, random};
 use crate::settings;
 use crate::store::Domain;
+use crate::watch::Care;
 
 /// After a failure of the driver itself.
 pub const RETRY_AFTER_FAILURE: Seconds = Seconds::new(5);
@@ -78,6 +79,22 @@ impl Agent {
                     }
                 }
                 Step::FallAsleep => self.guarded(&term, self.fall_asleep(&container)).await?,
+                Step::Renew => {
+                    self.update(&term, |life| life.ask(Wish::Restart, now()))?;
+                }
+                Step::Reload => {
+                    // Secrets go to the owner of this moment alone: another one evicts, which the next look at the row sees.
+                    match self.owner(term.domain.clone(), Care::Fresh).await {
+                        Ok(_) => self.guarded(&term, self.reload_if_running(&container, &term)).await?,
+                        Err(failure) => {
+                            self.log(&failure);
+                            if !self.watch().await? {
+                                let at = now().saturating_add(RETRY_AFTER_FAILURE);
+                                return self.rest_until(Some(at.min(self.next_look()?))).await;
+                            }
+                        }
+                    }
+                }
                 Step::Snapshot => {
                     self.guarded(&term, self.snapshot_on_demand(&container, &term))
                         .await?;
@@ -266,6 +283,16 @@ impl Agent {
             _ => life.wish = Wish::Sleep,
         }
         self.store.save_life(&life)
+    }
+
+    /// The owner may have asked for something else, or be another, since the chain was asked.
+    async fn reload_if_running(&self, container: &Container, term: &Term) -> Outcome<()> {
+        let life = self.life()?;
+        let wanted = life.state == State::Running && life.wish == Wish::Run;
+        match wanted && life.tenure == term.tenure {
+            true => self.reload(container, term).await,
+            false => Ok(()),
+        }
     }
 
     async fn snapshot_on_demand(&self, container: &Container, term: &Term) -> Outcome<()> {

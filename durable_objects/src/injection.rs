@@ -1,29 +1,42 @@
-//! What every start writes fresh into the container: configuration and secrets, by standard input (C13), and how the
-//! owner's own secrets are kept, sealed (C10).
+//! What every start writes fresh into the container, and what changed into one that runs: configuration and secrets, by
+//! standard input (C13), and how the owner's own secrets are kept, sealed (C10).
 
 use core::time::Duration;
 
 use multiclaw_core::encoding::{base64, hex};
 use multiclaw_core::error::Failure;
+use multiclaw_core::lifecycle::State;
 use multiclaw_core::openclaw::{Held, config};
+use multiclaw_core::renewal::Renewal;
 use multiclaw_core::sealing::Salt;
 use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::{CATALOGUE, Own, SecretKind, SecretName, SecretStatus};
 use multiclaw_core::tenancy::Tenant;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::Agent;
 use crate::container::{Container, Stdin};
+use crate::driver::Term;
 use crate::port::{Outcome, now, random};
 use crate::sealed::OwnSecret;
 use crate::settings;
-use crate::store::Domain;
 
-const LIMIT: Duration = Duration::from_secs(30);
+/// A running gateway takes what was written after some seconds.
+const LIMIT: Duration = Duration::from_secs(45);
+
+/// What a container says of an injection; an older image says less, and has no gateway take anything as it runs.
+#[derive(Deserialize)]
+struct Injected {
+    #[serde(default)]
+    reloaded: bool,
+}
 
 impl Agent {
-    /// Writes configuration and secrets, and lets the agent go.
-    pub(crate) async fn inject(&self, container: &Container, domain: &Domain) -> Outcome<()> {
+    /// Writes configuration and secrets, and lets the agent go. Tells whether an agent that runs has taken them.
+    pub(crate) async fn inject(&self, container: &Container, term: &Term) -> Outcome<bool> {
+        let domain = &term.domain;
+        let changes = self.life()?.changes;
         let tenant = Tenant {
             asset: domain.asset,
             owner: domain.owner,
@@ -50,14 +63,32 @@ impl Agent {
         let model = self.chosen_model(domain.owner)?;
         let config = config(domain.owner, &origin, &held, model.as_ref());
         let input = json!({ "config": config, "secrets": secrets });
-        container
+        let said = container
             .run(
                 &["/opt/agent/agent", "inject"],
                 Stdin::Text(input.to_string()),
                 LIMIT,
             )
             .await?;
-        self.store.save_uses(domain.owner, &taken, taken_at)
+        self.store.save_uses(domain.owner, &taken, taken_at)?;
+        let reloaded = serde_json::from_str::<Injected>(&said).is_ok_and(|said| said.reloaded);
+        let running = self.life()?.state == State::Running;
+        if reloaded || !running {
+            self.update(term, |life| life.injected(changes))?;
+        }
+        Ok(reloaded)
+    }
+
+    /// Brings what changed to a running agent. One that does not take it is started anew, where it has no choice.
+    pub(crate) async fn reload(&self, container: &Container, term: &Term) -> Outcome<()> {
+        let failure = match self.inject(container, term).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => Failure::internal("the agent's image takes no change while it runs"),
+            Err(failure) => failure,
+        };
+        self.log(&failure);
+        self.update(term, |life| life.renewal = Some(Renewal::Restart))
+            .map(drop)
     }
 
     pub(crate) fn put_secret(

@@ -9,6 +9,7 @@ mod connections;
 mod container;
 mod driver;
 mod events;
+mod import;
 mod injection;
 pub mod port;
 mod proxy;
@@ -185,6 +186,7 @@ impl Agent {
             since: life.since,
             last_snapshot: newest.map(snapshots::view),
             problem: life.trouble.clone(),
+            renewal: life.renewal,
             agent_url: format!(
                 "{}/",
                 settings::hosts(&self.env)?.agent_origin(domain.asset)

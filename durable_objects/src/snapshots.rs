@@ -59,6 +59,7 @@ pub fn view(snapshot: Snapshot) -> SnapshotView {
         id: snapshot.id,
         created_at: snapshot.created_at,
         size: snapshot.size,
+        report: snapshot.report.brief(),
     }
 }
 
@@ -112,6 +113,7 @@ impl Agent {
             files: staged.files,
             sha256: staged.sha256,
             openclaw: staged.openclaw,
+            report: staged.report,
         };
         self.store.add_snapshot(tenant.owner, &snapshot)?;
         self.prune(&tenant).await;

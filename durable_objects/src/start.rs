@@ -104,7 +104,7 @@ impl Agent {
         // Secrets go to the owner of this moment alone: another one evicts, which the next line sees.
         self.owner(term.domain.clone(), Care::Fresh).await?;
         self.phase(term, Phase::Inject)?;
-        self.inject(container, &term.domain).await?;
+        self.inject(container, term).await?;
 
         self.phase(term, Phase::Boot)?;
         self.until_ready(container, term).await?;

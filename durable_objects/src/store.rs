@@ -279,13 +279,17 @@ impl Store {
         prefix: &str,
         at: Timestamp,
     ) -> Outcome<()> {
-        self.run(
-            "INSERT OR REPLACE INTO secrets (owner, name, sealed, prefix, set_at) VALUES (?, ?, ?, ?, ?)",
-            vec![owner.to_string().into(), name.as_str().into(), sealed.into(), prefix.into(), millis(at)],
-        )
+        self.atomically(|| {
+            self.overwrite_secret(owner, name.as_str())?;
+            self.run(
+                "INSERT OR REPLACE INTO secrets (owner, name, sealed, prefix, set_at) VALUES (?, ?, ?, ?, ?)",
+                vec![owner.to_string().into(), name.as_str().into(), sealed.into(), prefix.into(), millis(at)],
+            )
+        })
     }
 
     pub fn delete_secret(&self, owner: Wallet, name: SecretName) -> Outcome<()> {
+        self.overwrite_secret(owner, name.as_str())?;
         self.run(
             "DELETE FROM secrets WHERE owner = ? AND name = ?",
             vec![owner.to_string().into(), name.as_str().into()],

@@ -45,6 +45,7 @@ pub async fn handle(
             }
         }
         AgentRoute::DeleteSecret(name) => OwnerCall::DeleteSecret { name },
+        AgentRoute::ImportSecrets => OwnerCall::ImportSecrets,
         AgentRoute::Settings => OwnerCall::Settings,
         AgentRoute::PutSettings => {
             let fields = Fields::read(&request).await?;

@@ -30,6 +30,8 @@ const word = `heron-${randomBytes(6).toString("hex")}`;
 const said = `The word of today is ${word}`;
 const ownKey = `sk-live-${randomBytes(24).toString("base64url")}`;
 const ownKeyPrefix = ownKey.slice(0, 8);
+const DEFAULT_MODEL = "openai/gpt-5.4";
+const CHOSEN_MODEL = "openai/gpt-5.4-mini";
 /** The agent's page that the owner did not close before signing out. */
 let leftOpen: Page | undefined;
 /** The model's requests that carried a message of the owner's. */
@@ -65,6 +67,11 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
     assert.equal(await console.at("agent-domain").textContent(), "alice.molt");
     await console.reaches("Asleep", 30_000);
     assert.equal(await console.at("secret-openai-source").textContent(), "Platform's key");
+    assert.equal(await console.at("secret-clawrouter-source").textContent(), "No key");
+    assert.equal(await console.at("secret-telegram-source").textContent(), "No token");
+    assert.equal(await console.at("secret-wallet-source").textContent(), "No private key");
+    assert.equal(await console.at("model-in-force").textContent(), DEFAULT_MODEL);
+    assert.equal(await console.at("model-input").getAttribute("placeholder"), DEFAULT_MODEL);
     assert.equal(await console.at("snapshot-row").count(), 0);
   });
 
@@ -114,6 +121,30 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
     assert.deepEqual(stack.filesWith(ownKey), []);
   });
 
+  await steps.step("a key of another form is refused with the rule, and the one before stays", async () => {
+    await console.at("secret-openrouter-input").fill(ownKey);
+    await console.at("secret-openrouter-save").click();
+    await console.at("error").waitFor();
+    assert.match((await console.at("error").textContent()) ?? "", /must be an OpenRouter API key.*`sk-or-`/);
+    assert.equal(await console.at("secret-openrouter-source").textContent(), "No key");
+    assert.equal(await console.at("secret-openrouter-input").inputValue(), "");
+  });
+
+  await steps.step("choose another model, and be told what is no model", async () => {
+    await console.at("model-input").fill("gpt-of-nobody");
+    await console.at("model-save").click();
+    await console.at("model-error").waitFor();
+    assert.match((await console.at("model-error").textContent()) ?? "", /`model` must be `provider\/model`/);
+    await console.at("model-input").fill(CHOSEN_MODEL);
+    await console.at("model-save").click();
+    await until("the model is in use from the next start", async () => {
+      return (await console.at("model-in-force").textContent()) === CHOSEN_MODEL;
+    });
+    assert.equal(await console.at("model-error").isVisible(), false);
+    await page.reload();
+    await until("the choice is kept", async () => (await console.at("model-input").inputValue()) === CHOSEN_MODEL);
+  });
+
   await steps.step("close the tab and stop the agent", async () => {
     await agent.page.close();
     await console.stop();
@@ -133,8 +164,20 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
     await agent.say("What did I say?", `Earlier you said: ${said}`);
     const again = turns().slice(1);
     assert.deepEqual(
-      again.map(({ keyPrefix }) => keyPrefix),
-      [ownKeyPrefix],
+      again.map(({ keyPrefix, model }) => [keyPrefix, `openai/${model}`]),
+      [[ownKeyPrefix, CHOSEN_MODEL]],
+    );
+    await page.reload();
+    await until("the key is shown as used", async () => {
+      return /last used/.test((await console.at("secret-openai-time").textContent()) ?? "");
+    });
+  });
+
+  await steps.step("go back to the default model", async () => {
+    await console.at("model-default").click();
+    await until(
+      "the default is in use",
+      async () => (await console.at("model-in-force").textContent()) === DEFAULT_MODEL,
     );
   });
 

@@ -25,6 +25,7 @@ export interface Status {
   since: string;
   lastSnapshot: { id: string; createdAt: string; size: number } | null;
   problem: { code: string; detail: string } | null;
+  renewal: "reload" | "restart" | null;
   agentUrl: string;
 }
 

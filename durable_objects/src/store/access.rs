@@ -121,9 +121,10 @@ impl Store {
         Ok(ended)
     }
 
-    /// Ends what everybody but the owner had, as the chain names one or none now: sessions, tickets, secrets with their
-    /// uses and the salt without which no copy of them opens, and what was chosen. Snapshots stay, out of reach under their tenant's prefix (C08). `life` is the
-    /// new tenant's. All of it or nothing: a new owner in the row with the old one's agent would be the worst of both.
+    /// Ends what everybody but the owner had, as the chain names one or none now: sessions, tickets, what was chosen, secrets
+    /// with their uses, and the salt without which no copy of them opens. Snapshots stay, out of reach under their tenant's
+    /// prefix (C08). `life` is the new tenant's. All of it or nothing: a new owner in the row with the old one's agent would
+    /// be the worst of both.
     pub fn take_over(
         &self,
         domain: &Domain,
@@ -134,7 +135,6 @@ impl Store {
         // No wallet is the empty text, so without an owner every row goes.
         let to = owned.map(|owned| owned.owner);
         let owner = to.map(|owner| owner.to_string()).unwrap_or_default();
-        let owner = || vec![owner.as_str().into()];
         let from = domain.owner;
         self.atomically(|| {
             let changed = to != Some(from);
@@ -142,17 +142,15 @@ impl Store {
                 self.save_domain(domain.asset, owned, asked_at)?;
             }
             self.run("DELETE FROM tickets", vec![])?;
-            let count = self.delete("sessions WHERE wallet <> ?", owner())?;
+            let count = self.delete("sessions WHERE wallet <> ?", vec![owner.as_str().into()])?;
             let ended = Entry::SessionsEnded { count };
-            let count = self.delete("secrets WHERE owner <> ?", owner())?;
+            let count = self.shred(&owner)?;
             let shredded = Entry::SecretsShredded { count };
-            // What SQLite deletes lies in the file until something else takes its place; a text of the same length does.
-            self.run(
-                "UPDATE tenants SET salt = substr(hex(zeroblob(32)), 1, length(salt)) WHERE owner <> ?",
-                owner(),
-            )?;
-            for table in ["tenants", "choices", "uses"] {
-                self.run(&format!("DELETE FROM {table} WHERE owner <> ?"), owner())?;
+            for table in ["choices", "uses"] {
+                self.run(
+                    &format!("DELETE FROM {table} WHERE owner <> ?"),
+                    vec![owner.as_str().into()],
+                )?;
             }
             let count = self.snapshots(from)?.len().try_into().unwrap_or(u32::MAX);
             let sealed = Entry::SnapshotsSealed { count };
@@ -167,7 +165,7 @@ impl Store {
     }
 
     /// Deletes from a table, as the rest of the statement says, and counts.
-    fn delete(&self, rest: &str, values: Values) -> Outcome<u32> {
+    pub(super) fn delete(&self, rest: &str, values: Values) -> Outcome<u32> {
         let rows: Vec<Count> =
             self.rows(&format!("DELETE FROM {rest} RETURNING 1 AS count"), values)?;
         Ok(rows.len().try_into().unwrap_or(u32::MAX))

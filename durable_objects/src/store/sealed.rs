@@ -1,4 +1,7 @@
-//! What is sealed, as its upkeep sees it: every row, and when they were last gone through.
+//! What is sealed, as its upkeep sees it: every row, when they were last gone through, and what is to be gone for good.
+//!
+//! SQLite leaves in the file what it deletes, until something else takes its place, and the runtime has no `secure_delete`. A
+//! text of the same length is written where the old one lies: so that goes first.
 
 use multiclaw_core::ids::Wallet;
 use multiclaw_core::time::Timestamp;
@@ -38,6 +41,26 @@ impl Store {
             "UPDATE secrets SET sealed = ? WHERE owner = ? AND name = ?",
             vec![sealed.into(), owner.to_string().into(), name.into()],
         )
+    }
+
+    /// Before a row is replaced or deleted.
+    pub(super) fn overwrite_secret(&self, owner: Wallet, name: &str) -> Outcome<()> {
+        self.run(
+            "UPDATE secrets SET sealed = substr(hex(zeroblob(length(sealed))), 1, length(sealed))
+             WHERE owner = ? AND name = ?",
+            vec![owner.to_string().into(), name.into()],
+        )
+    }
+
+    /// Destroys what everybody but `owner` has sealed, and the salts without which no copy of it opens. Gives how many.
+    pub(super) fn shred(&self, owner: &str) -> Outcome<u32> {
+        let owner = || vec![owner.into()];
+        self.run(
+            "UPDATE tenants SET salt = substr(hex(zeroblob(length(salt))), 1, length(salt)) WHERE owner <> ?",
+            owner(),
+        )?;
+        self.run("DELETE FROM tenants WHERE owner <> ?", owner())?;
+        self.delete("secrets WHERE owner <> ?", owner())
     }
 
     pub fn swept_at(&self) -> Outcome<Option<Timestamp>> {

@@ -72,8 +72,10 @@ const commands = {
 
   async inject() {
     await journal({ input: JSON.parse((await buffer(process.stdin)).toString()) });
+    // As the real one: what runs takes it as it runs.
+    const reloaded = existsSync(join(run, "go"));
     writeFileSync(join(run, "go"), "");
-    print({ ok: true });
+    print({ ok: true, reloaded });
   },
 
   async snapshot() {
@@ -95,6 +97,10 @@ const commands = {
   async resume() {
     rmSync(archive, { force: true });
     print({ ok: true });
+  },
+
+  async keys() {
+    print({ keys: told.keys ?? {} });
   },
 
   async wipe() {

@@ -1,0 +1,136 @@
+// The real OpenClaw with what an owner can set besides a model's key: a bot whose API can't be reached must keep no agent
+// from starting, and models of ClawRouter are reached by its catalogue.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import http from "node:http";
+import path from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { Client, probe } from "./client.mjs";
+import { startModel } from "./model.mjs";
+import { AGENT, freePort, makeSandbox, policy, run, until } from "./support.mjs";
+
+const BOOT_MS = 180_000;
+const SECRETS = {
+  clawrouter: "cr-test-93b1f7a2c05d4e6f8a1b2c3d4e5f6a7b",
+  telegram: "7000000001:AAF-3k9Zq_pX7vN1cR5tB8mW2yL6hJ4dS0g",
+  wallet: `0x${"4f1c9a77d0be42c8".repeat(4)}`,
+};
+
+const reference = (/** @type {string} */ name) => ({ source: "file", provider: "host", id: `/${name}` });
+
+/**
+ * As the edge writes it, but for Telegram's address.
+ * @param {string} router @param {string} telegram
+ */
+function configFor(router, telegram) {
+  return policy({
+    models: { providers: { clawrouter: { apiKey: reference("clawrouter"), baseUrl: router } } },
+    agents: { defaults: { model: { primary: "clawrouter/anthropic/claude-sonnet-4-6" } } },
+    channels: {
+      telegram: { enabled: true, dmPolicy: "pairing", botToken: reference("telegram"), apiRoot: telegram },
+    },
+  });
+}
+
+/** What a ClawRouter grants a key. */
+const CATALOG = {
+  providers: [
+    {
+      id: "anthropic",
+      displayName: "Anthropic",
+      openaiCompatible: true,
+      nativeBaseUrl: "/v1/native/anthropic",
+      routes: [],
+      models: [{ id: "anthropic/claude-sonnet-4-6", upstream: "claude-sonnet-4-6", capabilities: ["llm.chat"] }],
+    },
+  ],
+};
+
+/**
+ * A Bot API that answers so, or never.
+ * @param {import("node:test").TestContext} t
+ * @param {((response: http.ServerResponse) => void) | undefined} answer
+ */
+async function startBotApi(t, answer) {
+  /** @type {string[]} */
+  const asked = [];
+  const server = http.createServer((request, response) => {
+    asked.push(request.url ?? "");
+    answer?.(response);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  return { url: `http://127.0.0.1:${address && typeof address === "object" ? address.port : 0}`, asked };
+}
+
+/** @type {[string, ((response: http.ServerResponse) => void) | undefined][]} */
+const BOT_APIS = [
+  ["never answers", undefined],
+  ["cuts every connection", (response) => void response.destroy()],
+  [
+    "says that the token was revoked",
+    (response) =>
+      void response
+        .writeHead(401, { "content-type": "application/json" })
+        .end(JSON.stringify({ ok: false, error_code: 401, description: "Unauthorized" })),
+  ],
+];
+
+for (const [how, answer] of BOT_APIS) {
+  test(`c11 c12 an agent starts, and speaks by ClawRouter, with a bot whose API ${how}`, {
+    timeout: 400_000,
+  }, async (t) => {
+    const router = await startModel({ catalog: CATALOG });
+    t.after(() => router.close());
+    const api = await startBotApi(t, answer);
+    // Before the sandbox is removed, what runs in it ends.
+    const ends = { init: async () => {} };
+    t.after(() => ends.init());
+    const sandbox = await makeSandbox(t, { AGENT_PORT: String(await freePort()) });
+    const init = spawn(process.execPath, [AGENT, "init"], {
+      env: { ...sandbox.env, AGENT_EXIT_WITH_STDIN: "1" },
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    const ended = once(init, "close");
+    ends.init = async () => {
+      init.stdin.end();
+      await ended;
+    };
+    const input = JSON.stringify({ config: configFor(router.url.replace(/\/v1$/, ""), api.url), secrets: SECRETS });
+    assert.deepEqual((await run(sandbox, ["inject"], input)).json, { ok: true, reloaded: false });
+    const began = Date.now();
+    await until("the start", async () => (await probe(sandbox.paths.port)) === "started", BOOT_MS);
+    t.diagnostic(`boot: ${Date.now() - began} ms`);
+    await until(
+      "the bot's use of its token",
+      () => api.asked.some((url) => url.startsWith(`/bot${SECRETS.telegram}/`)),
+      BOOT_MS,
+    );
+
+    const client = await Client.connect(sandbox.paths.port);
+    assert.match(await client.chat("main", "Say HERON."), /You said: .*HERON/);
+    client.close();
+    assert.ok(router.requests.includes("GET /v1/catalog"));
+    assert.ok(router.requests.includes("POST /v1/chat/completions"));
+    assert.deepEqual([...router.keys], [`Bearer ${SECRETS.clawrouter}`]);
+
+    // For the agent's own tools, and nobody else's: see docs/keys.md.
+    assert.equal(JSON.parse(await readFile(sandbox.paths.secrets, "utf8")).wallet, SECRETS.wallet);
+    for (const directory of [sandbox.paths.data, sandbox.paths.scratch, sandbox.paths.run]) {
+      for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+        const file = path.join(entry.parentPath, entry.name);
+        if (!entry.isFile() || file === sandbox.paths.secrets) continue;
+        // What is gone by now was its own temporary file.
+        const bytes = await readFile(file).catch((error) => (error.code === "ENOENT" ? "" : Promise.reject(error)));
+        for (const [name, value] of Object.entries(SECRETS)) assert.ok(!bytes.includes(value), `${file} holds ${name}`);
+      }
+    }
+  });
+}
