@@ -53,11 +53,11 @@ const OF_CONTAINERS = [
   "upgrade",
 ].map((name) => fromRoot(`tests/${name}.test.ts`));
 
-/** The same tests for both kinds of container, two files at a time: they wait more than they compute. */
+/** The same tests for both kinds of container, three files at a time: they wait more than they compute. */
 const blackBox = (/** @type {string[] | undefined} */ only = undefined) => {
   const files = filesUnder(fromRoot("tests")).filter((file) => dirname(file) === fromRoot("tests"));
   const tests = files.filter((file) => file.endsWith(".test.ts") && (only?.includes(file) ?? true));
-  return nodeTest(tests, "--test-concurrency=2");
+  return nodeTest(tests, "--test-concurrency=3");
 };
 
 /** @type {Need[]} */
@@ -77,7 +77,7 @@ const SUITES = {
     title: "What runs in the container",
     needs: ["agent"],
     built: false,
-    command: () => nodeTest(testsUnder("container/tests", /\.test\.mjs$/), "--test-concurrency=1"),
+    command: () => nodeTest(testsUnder("container/tests", /\.test\.mjs$/), "--test-concurrency=2"),
   },
   dev: {
     title: "Development stand-ins, console and scripts",

@@ -63,6 +63,10 @@ test("c05 c10 both keys are replaced while an owner is signed in and an agent ru
   await put(used, "openrouter", key("or-router"));
   assert.ok(!(await entryOf(used, "openrouter")).unreadable);
   await remove(used, "openrouter");
+  await until("the start without the removed key", async () => {
+    const { state, renewal } = await used.status();
+    return state === "running" && renewal === null;
+  });
 });
 
 test("c10 what is opened meanwhile is sealed anew, by a start and by a look at the status alike", async () => {
