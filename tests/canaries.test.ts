@@ -135,8 +135,13 @@ test("c13 c14 after a crash and a restore, asleep, and awake again they are nowh
   (await sandbox()).crash();
   await owned.in("failed");
   await ask("GET", "");
+  // What is left of the dead container goes with it; until then only the agent's own copies may be there.
   for (const container of await stack.containers.list()) {
-    assert.deepEqual(canariesBelow(new Sandbox(container).files(), canaries), []);
+    const left = canariesBelow(new Sandbox(container).files(), canaries);
+    assert.deepEqual(
+      left.filter((where) => !where.includes(" in data/state/workspace/")),
+      [],
+    );
   }
   await owned.start();
   assert.match(await say("What did I say?"), new RegExp(word));

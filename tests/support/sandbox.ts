@@ -24,8 +24,10 @@ export class Sandbox {
     if (!onDocker) return this.#container;
     const copy = mkdtempSync(join(tmpdir(), "multiclaw-inside-"));
     after(() => rmSync(copy, { recursive: true, force: true }));
-    const tar = this.#run("root", `tar -C / -c --ignore-failed-read ${WRITABLE.join(" ")} 2>/dev/null || true`);
-    execFileSync("tar", ["-x", "-C", copy], { input: tar, stdio: ["pipe", "ignore", "ignore"] });
+    const tar = `tar -C / -c --ignore-failed-read ${WRITABLE.join(" ")} 2>/dev/null || true`;
+    for (const archive of this.#running() ? [this.#run("root", tar)] : this.#left()) {
+      execFileSync("tar", ["-x", "-C", copy], { input: archive, stdio: ["pipe", "ignore", "ignore"] });
+    }
     return copy;
   }
 
@@ -46,6 +48,23 @@ export class Sandbox {
     this.#sh(`kill -9 $(sed -E 's/.*"pid":([0-9]+).*/\\1/' ${this.#path("run/agent/gateway.json")})`);
   }
 
+  #running(): boolean {
+    const states = docker(["ps", "--no-trunc", "--filter", `id=${this.#container}`, "--format", "{{.ID}}"]);
+    return states.toString().trim() !== "";
+  }
+
+  /** What a dead container leaves on the engine's disk until it is removed. */
+  #left(): Buffer[] {
+    return WRITABLE.flatMap((path) => {
+      try {
+        return [docker(["cp", `${this.#container}:/${path}`, "-"])];
+      } catch (error) {
+        if (/No such container|Could not find the file/.test(String(error))) return [];
+        throw error;
+      }
+    });
+  }
+
   #path(path: string): string {
     return onDocker ? `/${path}` : `'${join(this.#container, path)}'`;
   }
@@ -57,8 +76,12 @@ export class Sandbox {
 
   #run(user: "root" | "agent", script: string, input: string | Buffer = ""): Buffer {
     const args = ["exec", "--interactive", "--user", user, this.#container, "sh", "-c", script];
-    return execFileSync("docker", args, { maxBuffer: MAX_OUTPUT, input, stdio: "pipe" });
+    return docker(args, input);
   }
+}
+
+function docker(args: string[], input: string | Buffer = ""): Buffer {
+  return execFileSync("docker", args, { maxBuffer: MAX_OUTPUT, input, stdio: "pipe" });
 }
 
 /** Processes end while they are looked at, and some are another user's. */
