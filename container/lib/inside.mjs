@@ -16,6 +16,8 @@ const MAX_UNPACKED_OF_ONE = 1024 * MIB;
 const MAX_HELD = 64 * MIB;
 const MAX_DEPTH = 4;
 const MAX_ENTRIES = 65_536;
+/** Bytes that deflate makes of one. */
+const MAX_GROWTH = 1032;
 const CHUNK = 256 * 1024;
 /** The most bytes that `kindOf` looks at. */
 const MAGIC = 4;
@@ -187,6 +189,8 @@ export class InsideSearch {
     } catch (error) {
       if (hasCode(error, "ERR_BUFFER_TOO_LARGE")) throw new TooLarge();
       if (compression.sure) throw new LeaveOut();
+      // How much it unpacked before it broke is not told: many that do so late would take hours.
+      this.#take(Math.min(bound, bytes.length * MAX_GROWTH));
       return 0;
     }
     const { buffer, engine } = /** @type {{buffer: Buffer, engine: {bytesWritten: number}}} */ (result);

@@ -217,6 +217,17 @@ test("c14 an archive that can't be searched within the bounds is left out, and i
   assert.deepEqual((await stage()).leftOut, Object.keys(files).sort());
 });
 
+test("c14 entries that unpack for long before they prove damaged count against the bounds", async (t) => {
+  const sound = zlib.deflateRawSync(Buffer.alloc(60 * MIB), { finishFlush: zlib.constants.Z_SYNC_FLUSH });
+  // Behind them a block of a type that there is not.
+  const damaged = zipOf({ "zeros.bin": { stored: Buffer.concat([sound, Buffer.from([0x07])]) } });
+  damaged.writeUInt16LE(8, 8);
+  const few = Buffer.concat(Array.from({ length: 4 }, () => damaged));
+  const many = Buffer.concat(Array.from({ length: 20 }, () => damaged));
+  const { stage } = await staged(t, { "few.zip": few, "many.zip": many });
+  assert.deepEqual((await stage()).leftOut, ["many.zip"]);
+});
+
 test("c14 the agent's own database is left out for a value anywhere in its rows, not for one that was deleted", async (t) => {
   const { state, copy, stage } = await staged(t, {});
   const workspace = path.join(state, "workspace");
