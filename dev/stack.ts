@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { devConfig, type WranglerConfig } from "./config.ts";
 import { type Containers, type Engine, onEngine, standIn } from "./containers.ts";
 import { type EchoModel, startEchoModel } from "./echo-model/server.ts";
+import { forward } from "./forward.ts";
 import { newSecrets, type Secrets, writeSecrets } from "./secrets.ts";
 import { devAccounts } from "./solana/accounts.ts";
 import { type SolanaRpc, startSolanaRpc } from "./solana/rpc.ts";
@@ -37,6 +38,8 @@ export interface Stack {
   readonly appOrigin: string;
   /** Suffix of the agents' hosts, with the port. */
   readonly agentDomain: string;
+  /** Where agents call models without a key. */
+  readonly modelsOrigin: string;
   readonly rpc: SolanaRpc;
   readonly echo: EchoModel;
   readonly containers: Containers;
@@ -78,12 +81,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const agentDomain = `localhost:${port}`;
     const appOrigin = `http://${agentDomain}`;
     const { collection } = await devAccounts();
+    let modelsOrigin = appOrigin;
+    if (containers.hostAddress !== LOOPBACK) {
+      const door = await forward(containers.hostAddress, port);
+      closing.push(() => door.close());
+      modelsOrigin = `http://${door.host}`;
+    }
     const vars = {
       APP_ORIGINS: appOrigin,
       AGENT_DOMAIN: agentDomain,
       SOLANA_RPC_URLS: `${rpc.endpoint("/a")},${rpc.endpoint("/b")}`,
       SOLANA_CLUSTER: "localnet",
       MOLT_COLLECTION: collection,
+      MODELS_ORIGIN: modelsOrigin,
       OPENAI_BASE_URL: `${echo.url}/v1`,
       ...containers.vars,
       ...options.vars,
@@ -129,7 +139,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await meanwhile?.();
       await startWorker();
     };
-    return { appOrigin, agentDomain, rpc, echo, containers, logs, replaceWorker, stop };
+    return { appOrigin, agentDomain, modelsOrigin, rpc, echo, containers, logs, replaceWorker, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -72,6 +72,17 @@ impl Fields {
         self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// Whether the field was sent, also as `null`.
+    pub fn holds(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// A list of texts; `None` when it is anything else.
+    pub fn texts(&self, name: &str) -> Option<Vec<&str>> {
+        let list = self.0.get(name)?.as_array()?;
+        list.iter().map(Value::as_str).collect()
+    }
+
     /// A text of at most `max_length` bytes.
     pub fn text(&self, name: &str, max_length: usize, expected: &str) -> Result<&str, Problem> {
         match self.0.get(name) {

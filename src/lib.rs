@@ -5,9 +5,10 @@ mod input;
 mod ports;
 mod respond;
 
-use multiclaw_core::config::{Hosts, Surface};
+use multiclaw_core::config::{Hosts, Surface, WebOrigin};
 use multiclaw_core::csrf::Sender;
 use multiclaw_core::error::{Code, Problem};
+use multiclaw_core::keyless::PATH_PREFIX;
 use multiclaw_core::route::{AppRoute, EntryRoute};
 use worker::{Context, Env, Request, Response, event};
 
@@ -34,6 +35,13 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         Err(failure) => return respond::failure(&failure, &Shell::Bare),
     };
     let host = header(&request, "host").unwrap_or_default();
+    let models_host = hosts.models().map(WebOrigin::host);
+    let path = request.path();
+    if let Some(path) = path.strip_prefix(PATH_PREFIX)
+        && models_host.is_some_and(|models| host.eq_ignore_ascii_case(models))
+    {
+        return respond::to_agent(handlers::models::handle(path, &request, &env).await).await;
+    }
     match hosts.surface(&host) {
         Some(Surface::App) => app(request, &env, &hosts, &context).await,
         Some(Surface::Agent(asset)) => {

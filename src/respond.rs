@@ -3,6 +3,7 @@
 use multiclaw_agent_object::port::{Outcome, log};
 use multiclaw_agent_object::reply;
 use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::keyless::refusal;
 use multiclaw_core::route::RouteError;
 use worker::{Headers, Response, ResponseBuilder};
 
@@ -37,6 +38,28 @@ pub fn finish(result: Outcome<Response>, shell: &Shell) -> worker::Result<Respon
 pub fn failure(failure: &Failure, shell: &Shell) -> worker::Result<Response> {
     log(failure);
     dress(reply::problem(&failure.problem)?, shell)
+}
+
+/// An agent's client of models gets its answer, or a refusal that it understands and does not repeat at once.
+pub async fn to_agent(result: Outcome<Response>) -> worker::Result<Response> {
+    let mut response = result.or_else(|failure| {
+        log(&failure);
+        reply::problem(&failure.problem)
+    })?;
+    let media = response.headers().get("content-type")?;
+    if media.as_deref() != Some("application/problem+json") {
+        return dress(response, &Shell::Bare);
+    }
+    let text = refusal(&response.text().await?);
+    let status = response.status_code();
+    let headers = response.headers().clone();
+    if status < 500 {
+        headers.set("x-should-retry", "false")?;
+    }
+    let builder = ResponseBuilder::new()
+        .with_status(status)
+        .with_headers(headers);
+    dress(builder.fixed(text.into_bytes()), &Shell::Bare)
 }
 
 pub fn route_error(error: RouteError, shell: &Shell) -> worker::Result<Response> {

@@ -34,6 +34,8 @@ const own = {
   telegram: `7${Math.floor(Math.random() * 1e9)}:AA${randomBytes(24).toString("base64url")}`,
   wallet: `0x${unique(32)}`,
 };
+/** As the platform's keys, these are in no container at all: the edge puts them in. */
+const keptOut = new Set(["openai", "anthropic"]);
 const canaries: Canary[] = [
   ...Object.entries(service).map(([name, value]) => ({ name, value })),
   ...Object.entries(own).map(([name, value]) => ({ name: `own ${name}`, value })),
@@ -99,15 +101,15 @@ test("the hunt finds what there is to be found", () => {
 test("c11 c13 while the agent runs they are in its secrets file, and nowhere else", {
   timeout: TIMEOUT_MS,
 }, async () => {
-  await ask("PUT", "/settings", { model: "openai/gpt-5.4" });
+  await ask("PUT", "/settings", { model: "openai/gpt-5.4", keyless: [...keptOut] });
   for (const [name, value] of Object.entries(own)) await ask("PUT", `/secrets/${name}`, { value });
   await owned.start();
   assert.match(await say(`Remember the word ${word}.`), new RegExp(word));
   await ask("GET", "/secrets");
   const inside = await sandbox();
-  const injected = [...Object.keys(own).map((name) => `own ${name}`), "CLAWROUTER_API_KEY"];
+  const injected = Object.keys(own).filter((name) => !keptOut.has(name));
   const found = canariesBelow(inside.files(), canaries);
-  assert.deepEqual(found.sort(), injected.map((name) => `${name} in ${ONLY_FILE}`).sort());
+  assert.deepEqual(found.sort(), injected.map((name) => `own ${name} in ${ONLY_FILE}`).sort());
   const processes = inside.processes();
   assert.ok(processes.includes("OPENCLAW_STATE_DIR"), "the gateway's environment was read");
   assert.deepEqual(canariesIn(processes, canaries), []);
@@ -117,8 +119,8 @@ test("c11 c13 while the agent runs they are in its secrets file, and nowhere els
 test("c14 what the agent writes of them into its workspace is in no snapshot", { timeout: TIMEOUT_MS }, async () => {
   const inside = await sandbox();
   const leaks = {
-    "plain.txt": `key: ${own.openai}`,
-    "encoded.txt": Buffer.from(`user:${own.anthropic}`).toString("base64"),
+    "plain.txt": `key: ${own.openrouter}`,
+    "encoded.txt": Buffer.from(`user:${own.telegram}`).toString("base64"),
     "packed.gz": gzipSync(`{"key":"${own.wallet}"}`),
   };
   for (const [name, content] of Object.entries(leaks)) inside.write(`data/state/workspace/${name}`, content);

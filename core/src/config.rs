@@ -32,14 +32,18 @@ impl WebOrigin {
     /// Accepts `https://host[:port]`, and `http` for `localhost` alone.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        let name_is_local = |name: &str| name == "localhost" || name.ends_with(".localhost");
+        Self::parse_where(text, name_is_local)
+    }
+
+    fn parse_where(text: &str, may_be_plain: impl Fn(&str) -> bool) -> Option<Self> {
         let (scheme, host) = text.split_once("://")?;
         let name = host.split_once(':').map_or(host, |(name, _)| name);
         let host_fits = !host.is_empty()
             && host
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:".contains(&b));
-        let scheme_fits = scheme == "https"
-            || (scheme == "http" && (name == "localhost" || name.ends_with(".localhost")));
+        let scheme_fits = scheme == "https" || (scheme == "http" && may_be_plain(name));
         (host_fits && scheme_fits).then(|| Self {
             text: text.to_owned(),
             scheme_length: scheme.len(),
@@ -63,12 +67,13 @@ impl WebOrigin {
     }
 }
 
-/// `APP_ORIGINS` and `AGENT_DOMAIN`: which hosts are ours and what each serves.
+/// `APP_ORIGINS`, `AGENT_DOMAIN` and `MODELS_ORIGIN`: which hosts are ours and what each serves.
 #[derive(Debug, Clone)]
 pub struct Hosts {
     app: Vec<WebOrigin>,
     primary: WebOrigin,
     agent_domain: String,
+    models: Option<WebOrigin>,
 }
 
 /// What a host serves.
@@ -82,7 +87,7 @@ pub enum Surface {
 
 impl Hosts {
     /// # Errors
-    /// When `APP_ORIGINS` or `AGENT_DOMAIN` is missing or malformed.
+    /// When `APP_ORIGINS` or `AGENT_DOMAIN` is missing, or one of the three is malformed.
     pub fn from_vars(vars: Vars<'_>) -> Result<Self, Failure> {
         const ORIGINS: &str = "one or more origins like https://app.example, separated by commas";
         const DOMAIN: &str = "a host suffix like agents.example, without a leading dot";
@@ -102,10 +107,21 @@ impl Hosts {
         {
             return Err(malformed("AGENT_DOMAIN", DOMAIN));
         }
+        const MODELS: &str = "an origin like https://app.example";
+        let models = vars("MODELS_ORIGIN").filter(|text| !text.is_empty());
+        // On a machine of their own, containers reach the edge by an address of it that is not loopback.
+        let is_local = primary.scheme() == "http";
+        let models = models
+            .map(|text| {
+                WebOrigin::parse_where(&text, |_| is_local)
+                    .ok_or_else(|| malformed("MODELS_ORIGIN", MODELS))
+            })
+            .transpose()?;
         Ok(Self {
             app,
             primary,
             agent_domain,
+            models,
         })
     }
 
@@ -130,6 +146,12 @@ impl Hosts {
     #[must_use]
     pub const fn primary(&self) -> &WebOrigin {
         &self.primary
+    }
+
+    /// `MODELS_ORIGIN`: where agents reach the calls of models. Without one they get the keys themselves.
+    #[must_use]
+    pub const fn models(&self) -> Option<&WebOrigin> {
+        self.models.as_ref()
     }
 
     /// The origin that serves an agent.
@@ -298,6 +320,40 @@ mod tests {
             "",
         ] {
             assert!(hosts().app_origin(stranger).is_none(), "{stranger}");
+        }
+    }
+
+    #[test]
+    fn models_have_an_origin_of_the_operators_choice() {
+        let models = |app: &str, models: Option<&str>| {
+            let hosts = Hosts::from_vars(&|name| match name {
+                "APP_ORIGINS" => Some(app.to_owned()),
+                "AGENT_DOMAIN" => Some("agents.example".to_owned()),
+                "MODELS_ORIGIN" => models.map(str::to_owned),
+                _ => None,
+            });
+            hosts.map(|hosts| hosts.models().map(|origin| origin.as_str().to_owned()))
+        };
+        let [public, local] = ["https://app.example", "http://localhost:8787"];
+        assert_eq!(models(public, None).ok(), Some(None));
+        assert_eq!(models(public, Some("")).ok(), Some(None));
+        assert_eq!(
+            models(public, Some(public)).ok(),
+            Some(Some(public.to_owned()))
+        );
+        let bridge = "http://172.17.0.1:8788";
+        assert_eq!(
+            models(local, Some(bridge)).ok(),
+            Some(Some(bridge.to_owned()))
+        );
+        // Passes do not cross the open net in plain text.
+        for bad in [
+            bridge,
+            "http://app.example",
+            "https://app.example/",
+            "app.example",
+        ] {
+            assert!(models(public, Some(bad)).is_err(), "{bad}");
         }
     }
 

@@ -37,6 +37,10 @@ pub enum Code {
     UnsupportedMediaType,
     /// Too many tries; `Retry-After` tells when.
     RateLimited,
+    /// To an agent: there is no key for the provider of models, or the provider refused it.
+    KeyRefused,
+    /// To an agent: the provider of models did not answer, or not with what can be passed on.
+    ProviderUnavailable,
     /// The agent answered with what can't be passed on.
     AgentBadResponse,
     /// The agent sleeps or is not ready.
@@ -57,7 +61,10 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::MalformedBody | Self::InvalidField => 400,
-            Self::Unauthenticated | Self::ChallengeInvalid | Self::SignatureInvalid => 401,
+            Self::Unauthenticated
+            | Self::ChallengeInvalid
+            | Self::SignatureInvalid
+            | Self::KeyRefused => 401,
             Self::Forbidden | Self::OriginNotAllowed => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
@@ -67,7 +74,7 @@ impl Code {
             Self::InvalidValue => 422,
             Self::RateLimited => 429,
             Self::Internal => 500,
-            Self::AgentBadResponse => 502,
+            Self::AgentBadResponse | Self::ProviderUnavailable => 502,
             Self::AgentUnavailable
             | Self::RpcUnavailable
             | Self::StorageUnavailable
@@ -93,6 +100,8 @@ impl Code {
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::RateLimited => "rate_limited",
+            Self::KeyRefused => "key_refused",
+            Self::ProviderUnavailable => "provider_unavailable",
             Self::AgentBadResponse => "agent_bad_response",
             Self::AgentUnavailable => "agent_unavailable",
             Self::RpcUnavailable => "rpc_unavailable",
@@ -118,6 +127,8 @@ impl Code {
             Self::BodyTooLarge => "The request body is too large",
             Self::UnsupportedMediaType => "Unsupported media type",
             Self::RateLimited => "Too many requests",
+            Self::KeyRefused => "The provider has no key that it takes",
+            Self::ProviderUnavailable => "The provider of models is not available",
             Self::AgentBadResponse => "The agent gave an invalid response",
             Self::AgentUnavailable => "The agent is not available",
             Self::RpcUnavailable => "Solana can't be asked now",

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::ids::SnapshotId;
+use crate::ids::{SessionId, SnapshotId};
 use crate::renewal::Renewal;
 use crate::time::{Seconds, Timestamp};
 
@@ -93,6 +93,9 @@ pub struct Life {
     pub taking: Option<SnapshotId>,
     /// Failed tries of the step under way.
     pub attempts: u32,
+    /// The start that the agent is of: calls of models with another's pass are none of this agent's (`keyless`).
+    #[serde(default, deserialize_with = "if_known")]
+    pub pass: Option<SessionId>,
     /// What the running agent was not given yet.
     #[serde(default, deserialize_with = "if_known")]
     pub renewal: Option<Renewal>,
@@ -168,6 +171,7 @@ impl Life {
             snapshot: None,
             taking: None,
             attempts: 0,
+            pass: None,
             renewal: None,
             changes: 0,
             trouble: None,
@@ -202,8 +206,15 @@ impl Life {
         self.trouble = trouble;
         self.snapshot = None;
         self.taking = None;
+        self.pass = None;
         self.renewal = None;
         self.enter(state, None, now);
+    }
+
+    /// Whether calls of models with this pass are its agent's.
+    #[must_use]
+    pub fn admits(&self, pass: SessionId) -> bool {
+        self.pass == Some(pass) && matches!(self.state, State::Starting | State::Running)
     }
 
     /// Begins the snapshot that was asked for, or again the one that a driver died over.

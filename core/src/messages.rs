@@ -101,7 +101,14 @@ pub enum OwnerCall {
     Settings,
     PutSettings {
         model: Option<ModelRef>,
+        /// `model` was not sent: it stays as it is.
+        #[serde(default)]
+        keeps_model: bool,
+        /// Likewise where absent.
+        #[serde(default)]
+        keyless: Option<Vec<SecretName>>,
     },
+    Usage,
 }
 
 /// The one way of a secret into JSON: within a call, from the Worker to the object that seals it.
@@ -225,8 +232,15 @@ mod tests {
             },
             OwnerCall::PutSettings {
                 model: ModelRef::parse("openai/gpt-5.4").ok(),
+                keeps_model: false,
+                keyless: None,
             },
-            OwnerCall::PutSettings { model: None },
+            OwnerCall::PutSettings {
+                model: None,
+                keeps_model: true,
+                keyless: Some(vec![SecretName::OpenAi]),
+            },
+            OwnerCall::Usage,
         ];
         for call in calls {
             let envelope = Envelope {

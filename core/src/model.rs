@@ -112,6 +112,27 @@ pub fn in_force<'a>(choice: Option<&'a ModelRef>, available: &[SecretName]) -> O
 pub struct Choices {
     #[serde(default, deserialize_with = "if_usable")]
     pub model: Option<ModelRef>,
+    /// The providers whose keys the agent is not to have.
+    #[serde(
+        default,
+        deserialize_with = "those_known",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub keyless: Vec<SecretName>,
+}
+
+/// Reads the providers of models among names; what it does not know is `None`.
+#[must_use]
+pub fn parse_providers<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Option<SecretName>> {
+    let known = |text| SecretName::parse(text).filter(|name| name.kind().models().is_some());
+    names.map(known).collect()
+}
+
+/// Names of a newer version's providers are none of this one's.
+fn those_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretName>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let known = parse_providers(names.iter().map(String::as_str));
+    Ok(known.into_iter().flatten().collect())
 }
 
 /// A choice that only a newer version understands counts as none: it must not keep an agent from starting.
@@ -132,6 +153,10 @@ pub struct SettingsView {
     pub model_in_force: Option<String>,
     /// The default model of each provider that has a key.
     pub suggestions: Vec<String>,
+    /// The providers whose keys the owner keeps out of the agent.
+    pub keyless: Vec<SecretName>,
+    /// Whether this service has a way for calls without keys.
+    pub keyless_offered: bool,
     /// In the answer to a change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
@@ -140,7 +165,7 @@ pub struct SettingsView {
 impl SettingsView {
     /// `available` are the providers that have a key.
     #[must_use]
-    pub fn new(choices: Choices, available: &[SecretName]) -> Self {
+    pub fn new(choices: Choices, available: &[SecretName], keyless_offered: bool) -> Self {
         Self {
             default_model: default_model(available).map(str::to_owned),
             model_in_force: in_force(choices.model.as_ref(), available).map(str::to_owned),
@@ -150,6 +175,8 @@ impl SettingsView {
                 .map(|models| models.default_model.to_owned())
                 .collect(),
             model: choices.model,
+            keyless: choices.keyless,
+            keyless_offered,
             effect: None,
         }
     }
@@ -216,8 +243,9 @@ mod tests {
     fn c12_a_view_tells_choice_default_and_what_is_in_force() {
         let choices = Choices {
             model: Some(model("anthropic/claude-opus-4-6")),
+            keyless: vec![OpenRouter],
         };
-        let view = SettingsView::new(choices.clone(), &[OpenAi, OpenRouter, Wallet]);
+        let view = SettingsView::new(choices.clone(), &[OpenAi, OpenRouter, Wallet], true);
         assert_eq!(
             serde_json::to_value(&view).unwrap(),
             serde_json::json!({
@@ -225,14 +253,16 @@ mod tests {
                 "defaultModel": "openrouter/anthropic/claude-sonnet-4-5",
                 "modelInForce": "openrouter/anthropic/claude-sonnet-4-5",
                 "suggestions": ["openrouter/anthropic/claude-sonnet-4-5", "openai/gpt-5.4"],
+                "keyless": ["openrouter"],
+                "keylessOffered": true,
             })
         );
-        let view = SettingsView::new(choices, &[Anthropic]);
+        let view = SettingsView::new(choices, &[Anthropic], true);
         assert_eq!(
             view.model_in_force.as_deref(),
             Some("anthropic/claude-opus-4-6")
         );
-        let view = SettingsView::new(Choices::default(), &[]);
+        let view = SettingsView::new(Choices::default(), &[], false);
         assert_eq!(
             (view.model, view.default_model, view.model_in_force),
             (None, None, None)
@@ -301,11 +331,14 @@ mod tests {
                 "{row}"
             );
         }
-        let choices = Choices {
-            model: Some(model("openai/gpt-5.4")),
-        };
+        let newer = r#"{"model":"openai/gpt-5.4","keyless":["openai","newer","telegram"]}"#;
+        let mut choices: Choices = serde_json::from_str(newer).unwrap();
+        assert_eq!(choices.keyless, [OpenAi]);
+        let row = serde_json::to_string(&choices).unwrap();
+        assert_eq!(row, r#"{"model":"openai/gpt-5.4","keyless":["openai"]}"#);
+        assert_eq!(serde_json::from_str::<Choices>(&row).unwrap(), choices);
+        choices.keyless.clear();
         let row = serde_json::to_string(&choices).unwrap();
         assert_eq!(row, r#"{"model":"openai/gpt-5.4"}"#);
-        assert_eq!(serde_json::from_str::<Choices>(&row).unwrap(), choices);
     }
 }

@@ -9,12 +9,14 @@ use serde_json::{Map, Value, json};
 use crate::ids::Wallet;
 use crate::model::{ModelRef, in_force};
 use crate::proxy::{EDGE_HEADER, OWNER_HEADER};
-use crate::secrets::{Models, Place, SecretKind, SecretName};
+use crate::secrets::{Place, SecretKind, SecretName};
 
-/// A kind that has a value, and the API-compatible gateway to reach its provider by, if the operator set one.
+/// A kind that has a value, and where its provider is reached if that is not the vendor's own address.
 pub struct Held {
     pub kind: &'static SecretKind,
     pub base_url: Option<String>,
+    /// OpenClaw's name of the API that is spoken at `base_url`; `None` where the provider itself tells it for each model.
+    pub api: Option<&'static str>,
 }
 
 /// The configuration for a tenant's agent, with what is `held` for it and the model that its owner chose.
@@ -28,11 +30,16 @@ pub fn config(
     let owner = owner.to_string();
     let mut models = Map::new();
     let mut channels = Map::new();
-    for Held { kind, base_url } in held {
+    for Held {
+        kind,
+        base_url,
+        api,
+    } in held
+    {
         let name = kind.text.to_owned();
         match &kind.place {
-            Place::Models(provider) => {
-                models.insert(name, model_provider(kind, provider, base_url.as_deref()));
+            Place::Models(_) => {
+                models.insert(name, model_provider(kind, base_url.as_deref(), *api));
             }
             // Whoever writes to it must be let in by the owner first.
             Place::Channel { token } => {
@@ -79,12 +86,12 @@ fn reference(kind: &SecretKind) -> Value {
     json!({ "source": "file", "provider": "host", "id": format!("/{}", kind.text) })
 }
 
-fn model_provider(kind: &SecretKind, models: &Models, base_url: Option<&str>) -> Value {
+fn model_provider(kind: &SecretKind, base_url: Option<&str>, api: Option<&str>) -> Value {
     let mut provider = Map::new();
     provider.insert("apiKey".to_owned(), reference(kind));
     if let Some(url) = base_url {
         provider.insert("baseUrl".to_owned(), url.into());
-        if let Some(api) = models.gateway_api {
+        if let Some(api) = api {
             provider.insert("api".to_owned(), api.into());
         }
     }
@@ -100,6 +107,7 @@ mod tests {
         let held = names.iter().map(|name| Held {
             kind: name.kind(),
             base_url: None,
+            api: None,
         });
         held.collect()
     }
@@ -119,10 +127,12 @@ mod tests {
             Held {
                 kind: SecretName::Anthropic.kind(),
                 base_url: None,
+                api: None,
             },
             Held {
                 kind: SecretName::OpenAi.kind(),
                 base_url: Some("https://gateway.example/v1".to_owned()),
+                api: Some("openai-completions"),
             },
         ];
         let config = config_of(&providers, None);
@@ -175,6 +185,7 @@ mod tests {
         let router = [Held {
             kind: SecretName::ClawRouter.kind(),
             base_url: Some("https://router.example".to_owned()),
+            api: None,
         }];
         let config = config_of(&router, None);
         assert_eq!(

@@ -161,7 +161,7 @@ pub fn set_cookie_passes(value: &str) -> bool {
         .next()
         .and_then(|pair| pair.split_once('='))
         .map_or("", |(name, _)| name.trim());
-    let ours = [Audience::App, Audience::Agent]
+    let ours = Audience::ALL
         .iter()
         .any(|audience| audience.cookie_name().eq_ignore_ascii_case(name));
     let domain = parts.any(|part| {

@@ -39,6 +39,7 @@ pub enum AgentRoute {
     ImportSecrets,
     Settings,
     PutSettings,
+    Usage,
 }
 
 /// A route of an agent's origin.
@@ -155,6 +156,7 @@ impl AgentRoute {
                 "PUT" => Ok(Self::PutSettings),
                 _ => Err(RouteError::Method("GET, PUT")),
             },
+            ["usage"] => only(method, "GET", Self::Usage),
             _ => Err(not_found()),
         }
     }

@@ -50,6 +50,10 @@ pub enum Place {
 pub struct Models {
     /// The variable that names an API-compatible gateway to use in place of the vendor's address.
     pub base_url: &'static str,
+    /// The vendor's address, as OpenClaw's own base URL for this provider.
+    pub vendor_url: &'static str,
+    /// OpenClaw's name of the API that it speaks there.
+    pub vendor_api: Option<&'static str>,
     /// The model an agent starts with when this provider is the first one available.
     pub default_model: &'static str,
     /// OpenClaw's name of the API that such a gateway speaks; `None` where the provider itself tells it for each model.
@@ -66,6 +70,8 @@ pub const CATALOGUE: [SecretKind; 6] = [
         platform: Some("CLAWROUTER_API_KEY"),
         place: Place::Models(Models {
             base_url: "CLAWROUTER_BASE_URL",
+            vendor_url: "https://clawrouter.openclaw.ai",
+            vendor_api: None,
             default_model: "clawrouter/anthropic/claude-sonnet-4-6",
             gateway_api: None,
         }),
@@ -78,6 +84,8 @@ pub const CATALOGUE: [SecretKind; 6] = [
         platform: Some("OPENROUTER_API_KEY"),
         place: Place::Models(Models {
             base_url: "OPENROUTER_BASE_URL",
+            vendor_url: "https://openrouter.ai/api/v1",
+            vendor_api: Some("openai-completions"),
             default_model: "openrouter/anthropic/claude-sonnet-4-5",
             gateway_api: Some("openai-completions"),
         }),
@@ -90,6 +98,8 @@ pub const CATALOGUE: [SecretKind; 6] = [
         platform: Some("ANTHROPIC_API_KEY"),
         place: Place::Models(Models {
             base_url: "ANTHROPIC_BASE_URL",
+            vendor_url: "https://api.anthropic.com",
+            vendor_api: Some("anthropic-messages"),
             default_model: "anthropic/claude-sonnet-4-5",
             gateway_api: Some("anthropic-messages"),
         }),
@@ -102,6 +112,8 @@ pub const CATALOGUE: [SecretKind; 6] = [
         platform: Some("OPENAI_API_KEY"),
         place: Place::Models(Models {
             base_url: "OPENAI_BASE_URL",
+            vendor_url: "https://api.openai.com/v1",
+            vendor_api: Some("openai-responses"),
             default_model: "openai/gpt-5.4",
             gateway_api: Some("openai-completions"),
         }),
@@ -207,6 +219,7 @@ impl SecretKind {
             prefix: own.map(|own| own.prefix),
             set_at,
             used_at: used.map(|used| used.at),
+            keyless: false,
             effect: None,
         }
     }
@@ -260,6 +273,9 @@ pub struct SecretStatus {
     /// The user's own value can't be opened any more. Agents start without it until it is set anew or deleted.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub unreadable: bool,
+    /// The agent gets a pass in place of this value (`keyless`).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub keyless: bool,
     /// When the agent last took the value in force.
     #[serde(default)]
     pub used_at: Option<Timestamp>,

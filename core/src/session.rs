@@ -21,28 +21,34 @@ const MIN_KEY_LENGTH: usize = 32;
 /// Longer than any token of ours; what is longer is not looked at.
 const MAX_TOKEN_LENGTH: usize = 1024;
 
-/// The origin a token is for.
+/// What a token is for: one of the origins, or models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Audience {
     App,
     Agent,
+    /// The pass of an agent (`keyless`): no person's, so never in a cookie, and without an end of its own.
+    Models,
 }
 
 impl Audience {
-    /// The `__Host-` prefix makes browsers insist on `Secure`, no `Domain` and `Path=/`.
+    pub(crate) const ALL: [Self; 3] = [Self::App, Self::Agent, Self::Models];
+
+    /// The `__Host-` prefix makes browsers insist on `Secure`, no `Domain` and `Path=/`. A pass has no cookie: that name is
+    /// only nobody else's.
     #[must_use]
     pub const fn cookie_name(self) -> &'static str {
         match self {
             Self::App => "__Host-molt_session",
             Self::Agent => "__Host-molt_agent",
+            Self::Models => "__Host-molt_models",
         }
     }
 
     /// The agent's is `Lax` so that a link to the agent opens it; its requests change nothing without our checks.
     const fn same_site(self) -> &'static str {
         match self {
-            Self::App => "Strict",
+            Self::App | Self::Models => "Strict",
             Self::Agent => "Lax",
         }
     }
@@ -70,10 +76,10 @@ pub struct Session {
     /// `aud`.
     #[serde(rename = "aud")]
     pub audience: Audience,
-    /// `jti`: the row in the domain's object.
+    /// `jti`: the row in the domain's object; of a pass, the start of the agent that it is of.
     #[serde(rename = "jti", alias = "sid")]
     pub id: SessionId,
-    /// The wallet that signed in.
+    /// The wallet that signed in; of a pass, the owner that the agent was started for.
     #[serde(alias = "wal")]
     pub wallet: Wallet,
     /// The tenant's number in the domain's line of owners; of older tokens it is not known.
@@ -149,11 +155,26 @@ impl SessionKeys {
         claims.issued_at = Some(clock(now)?);
         // The object's clock may be ahead of this one: a token that outlives what `verify` takes would be no token.
         claims.expiration = Some(clock(expires_at.min(now.saturating_add(LIFETIME)))?);
+        self.sign(&claims)
+    }
+
+    /// A pass: it ends with the start that `pass.id` names, which the object knows, and at no time of its own.
+    ///
+    /// # Errors
+    /// [`SessionError::Invalid`] when it can't be signed.
+    pub fn issue_pass(&self, pass: Session) -> Result<String, SessionError> {
+        self.sign(&Claims::new(Session {
+            audience: Audience::Models,
+            ..pass
+        }))
+    }
+
+    fn sign(&self, claims: &Claims<Session>) -> Result<String, SessionError> {
         let header = Header::empty()
             .with_token_type("JWT")
             .with_key_id(&self.current.name);
         Hs256
-            .token(&header, &claims, &self.current.key)
+            .token(&header, claims, &self.current.key)
             .map_err(|_| SessionError::Invalid)
     }
 
@@ -167,6 +188,37 @@ impl SessionKeys {
         token: &str,
         now: Timestamp,
     ) -> Result<(Session, Timestamp), SessionError> {
+        let claims = self.claims(audience, token)?;
+        let moment = clock(now)?;
+        let options = TimeOptions::new(Duration::zero(), move || moment);
+        let (Some(issued), Some(expires)) = (claims.issued_at, claims.expiration) else {
+            return Err(SessionError::Invalid);
+        };
+        let lifetime = expires.signed_duration_since(issued);
+        if issued > clock(now.saturating_add(CLOCK_SKEW))?
+            || lifetime > Duration::seconds(i64::from(LIFETIME.get()))
+        {
+            return Err(SessionError::Invalid);
+        }
+        claims
+            .validate_expiration(&options)
+            .map_err(|_| SessionError::Expired)?;
+        Ok((
+            claims.custom,
+            Timestamp::from_millis(expires.timestamp_millis()),
+        ))
+    }
+
+    /// Checks a pass's signature. That its agent still is the one that was started with it is the object's to say.
+    ///
+    /// # Errors
+    /// [`SessionError::Invalid`].
+    pub fn verify_pass(&self, token: &str) -> Result<Session, SessionError> {
+        Ok(self.claims(Audience::Models, token)?.custom)
+    }
+
+    /// What a token says that a key of ours signed, for this audience.
+    fn claims(&self, audience: Audience, token: &str) -> Result<Claims<Session>, SessionError> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(SessionError::Invalid);
         }
@@ -182,23 +234,11 @@ impl SessionKeys {
             })
             .map(|token| token.claims().clone())
             .ok_or(SessionError::Invalid)?;
-        let session = claims.custom;
-        let moment = clock(now)?;
-        let options = TimeOptions::new(Duration::zero(), move || moment);
-        let (Some(issued), Some(expires)) = (claims.issued_at, claims.expiration) else {
-            return Err(SessionError::Invalid);
-        };
-        let lifetime = expires.signed_duration_since(issued);
-        if issued > clock(now.saturating_add(CLOCK_SKEW))?
-            || lifetime > Duration::seconds(i64::from(LIFETIME.get()))
-            || session.audience != audience
-        {
-            return Err(SessionError::Invalid);
+        if claims.custom.audience == audience {
+            Ok(claims)
+        } else {
+            Err(SessionError::Invalid)
         }
-        claims
-            .validate_expiration(&options)
-            .map_err(|_| SessionError::Expired)?;
-        Ok((session, Timestamp::from_millis(expires.timestamp_millis())))
     }
 }
 
@@ -241,7 +281,7 @@ pub fn token_from_cookies(audience: Audience, header: &str) -> Option<&str> {
 /// A `Cookie` header without our cookies, for the agent behind the proxy; `None` when nothing remains.
 #[must_use]
 pub fn without_our_cookies(header: &str) -> Option<String> {
-    let ours = [Audience::App.cookie_name(), Audience::Agent.cookie_name()];
+    let ours = Audience::ALL.map(Audience::cookie_name);
     let rest: Vec<&str> = header
         .split(';')
         .map(str::trim)
@@ -359,6 +399,21 @@ mod tests {
             keys(A, None).verify(Audience::App, &token, NOW),
             Err(SessionError::Invalid)
         );
+    }
+
+    #[test]
+    fn c06_a_pass_opens_models_alone_and_has_no_end_of_its_own() {
+        let pass = keys(A, None).issue_pass(session(Audience::App)).unwrap();
+        let opened = keys(B, Some(A)).verify_pass(&pass).unwrap();
+        assert_eq!(opened, session(Audience::Models));
+        assert!(keys(B, None).verify_pass(&pass).is_err());
+        for audience in Audience::ALL {
+            assert!(keys(A, None).verify(audience, &pass, NOW).is_err());
+        }
+        for audience in [Audience::App, Audience::Agent] {
+            let token = keys(A, None).issue(session(audience), NOW, after(60));
+            assert!(keys(A, None).verify_pass(&token.unwrap()).is_err());
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use multiclaw_core::ticket;
 use worker::{Delay, Response};
 
 use crate::Agent;
+use crate::choices::Changes;
 use crate::port::{Outcome, now, random};
 use crate::reply::{empty, json};
 use crate::settings;
@@ -151,6 +152,7 @@ impl Agent {
             OwnerCall::ListSecrets => json(200, &self.secret_list(&tenant)?),
             OwnerCall::PutSecret { name, value } => {
                 let value = name.kind().parse_value(value)?;
+                self.check_kept_out(&tenant, name, &value)?;
                 let secret = self.put_secret(&tenant, name, &value)?;
                 let effect = Some(self.changed(Renewal::Reload).await?);
                 json(200, &SecretStatus { effect, ..secret })
@@ -177,11 +179,18 @@ impl Agent {
                 json(200, &list)
             }
             OwnerCall::Settings => json(200, &self.settings_view(&tenant)?),
-            OwnerCall::PutSettings { model } => {
-                let settings = self.put_settings(&tenant, model)?;
-                let effect = Some(self.changed(Renewal::Reload).await?);
+            OwnerCall::PutSettings {
+                model,
+                keeps_model,
+                keyless,
+            } => {
+                let model = (!keeps_model).then_some(model);
+                let changes = Changes { model, keyless };
+                let (settings, renewal) = self.put_settings(&tenant, changes)?;
+                let effect = Some(self.changed(renewal).await?);
                 json(200, &SettingsView { effect, ..settings })
             }
+            OwnerCall::Usage => json(200, &self.usage(domain.owner)?),
         }
     }
 
@@ -339,6 +348,7 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::DeleteSecret { .. }
         | OwnerCall::ImportSecrets
         | OwnerCall::Settings
-        | OwnerCall::PutSettings { .. } => Care::Fresh,
+        | OwnerCall::PutSettings { .. }
+        | OwnerCall::Usage => Care::Fresh,
     }
 }

@@ -3,14 +3,18 @@
 
 use core::time::Duration;
 
+use multiclaw_core::config::WebOrigin;
 use multiclaw_core::encoding::{base64, hex};
 use multiclaw_core::error::Failure;
+use multiclaw_core::ids::SessionId;
+use multiclaw_core::keyless::{Delivery, PATH_PREFIX, delivery};
 use multiclaw_core::lifecycle::State;
 use multiclaw_core::openclaw::{Held, config};
 use multiclaw_core::renewal::Renewal;
 use multiclaw_core::sealing::Salt;
 use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::{CATALOGUE, Own, SecretKind, SecretName, SecretStatus};
+use multiclaw_core::session::{Audience, Issuer, Session};
 use multiclaw_core::tenancy::Tenant;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -41,27 +45,47 @@ impl Agent {
             asset: domain.asset,
             owner: domain.owner,
         };
-        let origin = settings::hosts(&self.env)?.agent_origin(domain.asset);
+        let hosts = settings::hosts(&self.env)?;
+        let origin = hosts.agent_origin(domain.asset);
+        let choices = self.store.choices(domain.owner)?;
         let mut held = Vec::new();
         let mut secrets = Map::new();
         let mut taken = Vec::new();
         let taken_at = now();
         for kind in &CATALOGUE {
             let (source, value) = self.value_in_force(&tenant, kind)?;
-            if let Some(value) = value {
-                held.push(Held {
-                    kind,
-                    base_url: settings::base_url(&self.env, kind),
-                });
-                taken.push((kind.name, source));
-                secrets.insert(
-                    kind.text.to_owned(),
-                    Value::String(value.expose().to_owned()),
-                );
-            }
+            let Some(value) = value else { continue };
+            let gateway = settings::base_url(&self.env, kind);
+            let models = kind.models();
+            let api = models.and_then(|models| match gateway {
+                Some(_) => models.gateway_api,
+                None => models.vendor_api,
+            });
+            let door = hosts.models().map(WebOrigin::as_str);
+            let delivery = delivery(kind, source, &choices.keyless, door.is_some());
+            let (base_url, value) = match (delivery, door) {
+                (Delivery::Value, _) => (gateway, value.expose().to_owned()),
+                (Delivery::Pass, Some(door)) => {
+                    let url = format!("{door}{PATH_PREFIX}{}", kind.text);
+                    (Some(url), self.pass(term)?)
+                }
+                (Delivery::Pass, None) | (Delivery::Nothing, _) => {
+                    let what = kind.text;
+                    self.log(&Failure::misconfigured(format!(
+                        "MODELS_ORIGIN is not set, and the owner keeps {what} out of the agent: it starts without it"
+                    )));
+                    continue;
+                }
+            };
+            held.push(Held {
+                kind,
+                base_url,
+                api,
+            });
+            taken.push((kind.name, source));
+            secrets.insert(kind.text.to_owned(), Value::String(value));
         }
-        let model = self.chosen_model(domain.owner)?;
-        let config = config(domain.owner, &origin, &held, model.as_ref());
+        let config = config(domain.owner, &origin, &held, choices.model.as_ref());
         let input = json!({ "config": config, "secrets": secrets });
         let said = container
             .run(
@@ -77,6 +101,27 @@ impl Agent {
             self.update(term, |life| life.injected(changes))?;
         }
         Ok(reloaded)
+    }
+
+    /// What the agent calls models with, in place of a key. An agent that was started by a version without has none yet.
+    fn pass(&self, term: &Term) -> Outcome<String> {
+        let id = match self.life()?.pass {
+            Some(id) => id,
+            None => SessionId::from_random(random()?),
+        };
+        self.update(term, |life| life.pass = Some(id))?
+            .ok_or_else(|| Failure::internal("a pass for a tenant that was evicted"))?;
+        let session = Session {
+            issuer: Issuer::Us,
+            asset: term.domain.asset,
+            audience: Audience::Models,
+            id,
+            wallet: term.domain.owner,
+            epoch: Some(term.tenure),
+        };
+        settings::session_keys(&self.env)?
+            .issue_pass(session)
+            .map_err(|error| Failure::internal(format!("pass: {error}")))
     }
 
     /// Brings what changed to a running agent. One that does not take it is started anew, where it has no choice.
@@ -143,6 +188,10 @@ impl Agent {
         });
         let platform = settings::platform_value(&self.env, kind).is_some();
         let last = self.store.last_use(tenant.owner, kind.name)?;
-        Ok(kind.status(own, platform, last))
+        let status = kind.status(own, platform, last);
+        let chosen = self.store.choices(tenant.owner)?.keyless;
+        let offered = settings::hosts(&self.env)?.models().is_some();
+        let keyless = delivery(kind, status.source, &chosen, offered) != Delivery::Value;
+        Ok(SecretStatus { keyless, ..status })
     }
 }

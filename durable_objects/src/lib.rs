@@ -11,6 +11,7 @@ mod driver;
 mod events;
 mod import;
 mod injection;
+mod models;
 pub mod port;
 mod proxy;
 pub mod reply;
@@ -27,6 +28,7 @@ use core::cell::{Cell, RefCell};
 
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::SessionId;
+use multiclaw_core::keyless::{MODEL_HEADER, ModelCall};
 use multiclaw_core::lifecycle::Life;
 use multiclaw_core::messages::{CALL_PATH, CALLER_HEADER, Call, Caller, Envelope, StatusView};
 use multiclaw_core::redaction::Redactor;
@@ -36,6 +38,7 @@ use worker::{DurableObject, Env, Request, Response, State, durable_object};
 use crate::connections::Connections;
 use crate::container::Container;
 use crate::events::Listeners;
+use crate::models::InFlight;
 use crate::port::{Outcome, Tried as _, now};
 use crate::store::Store;
 use crate::watch::Readings;
@@ -51,6 +54,7 @@ pub struct Agent {
     readings: Readings,
     /// The tenant's secrets, as far as they were opened here.
     redactor: RefCell<Redactor>,
+    calls_of_models: InFlight,
     /// Whether what is sealed is known to be looked after by an alarm.
     has_alarm: Cell<bool>,
 }
@@ -66,6 +70,7 @@ impl DurableObject for Agent {
             connections: Connections::default(),
             readings: Readings::default(),
             redactor: RefCell::default(),
+            calls_of_models: InFlight::default(),
             has_alarm: Cell::default(),
         }
     }
@@ -112,6 +117,12 @@ impl Agent {
             let caller: Caller = serde_json::from_str(&text).map_err(|_| malformed())?;
             self.open_store(false)?;
             return self.pass_on(caller, request).await;
+        }
+        // After the other: a browser's request may hold what it likes under this name.
+        if let Some(text) = request.headers().get(MODEL_HEADER).tried("model header")? {
+            let call: ModelCall = serde_json::from_str(&text).map_err(|_| malformed())?;
+            self.open_store(false)?;
+            return self.call_model(call, request).await;
         }
         if request.path() != CALL_PATH {
             return Err(malformed().into());

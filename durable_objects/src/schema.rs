@@ -6,7 +6,7 @@ use multiclaw_core::error::{Code, Failure};
 use crate::port::Outcome;
 
 /// Each entry is applied once, in order; a released one is never changed.
-const MIGRATIONS: [&str; 4] = ["
+const MIGRATIONS: [&str; 5] = ["
 CREATE TABLE domain (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     asset TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, checked_at INTEGER NOT NULL);
@@ -27,7 +27,10 @@ CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, e
 CREATE TABLE choices (owner TEXT PRIMARY KEY, row TEXT NOT NULL);
 CREATE TABLE uses (
     owner TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (owner, name));
-CREATE TABLE upkeep (one INTEGER PRIMARY KEY CHECK (one = 1), swept_at INTEGER NOT NULL);"];
+CREATE TABLE upkeep (one INTEGER PRIMARY KEY CHECK (one = 1), swept_at INTEGER NOT NULL);", "
+CREATE TABLE usage (
+    day TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL,
+    requests INTEGER NOT NULL, tokens INTEGER NOT NULL, PRIMARY KEY (day, owner, name, source));"];
 
 /// How many migrations that this version does not know the database may have had: a Worker can be rolled back by one.
 const AHEAD: usize = 1;

@@ -7,7 +7,9 @@ use multiclaw_core::ownership::OwnershipPolicy;
 use multiclaw_core::sealing::{SealingKey, SealingKeys};
 use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::SecretKind;
+use multiclaw_core::session::SessionKeys;
 use multiclaw_core::time::Seconds;
+use multiclaw_core::usage::{Amount, Budget};
 use multiclaw_core::webhook::HookSecret;
 use worker::{Bucket, Env};
 
@@ -43,6 +45,19 @@ pub fn chain(env: &Env) -> Outcome<Chain> {
     let chain = Chain::from_vars(&|name| var(env, name))?;
     chain.rpc_urls.iter().for_each(learn_url);
     Ok(chain)
+}
+
+/// `JWT_SECRET` and, during a rotation, `JWT_SECRET_PREVIOUS`.
+///
+/// # Errors
+/// When the first is not set, or one is too short.
+pub fn session_keys(env: &Env) -> Outcome<SessionKeys> {
+    let current = secret(env, "JWT_SECRET")
+        .ok_or_else(|| Failure::misconfigured("secret JWT_SECRET is not set"))?;
+    let previous = secret(env, "JWT_SECRET_PREVIOUS");
+    SessionKeys::new(&current, previous.as_ref()).map_err(|error| {
+        Failure::misconfigured(format!("secret JWT_SECRET or JWT_SECRET_PREVIOUS: {error}"))
+    })
 }
 
 /// `SOLANA_WEBHOOK_SECRET`; without it no notice is taken.
@@ -106,6 +121,18 @@ pub(crate) fn platform_value(env: &Env, kind: &SecretKind) -> Option<Secret> {
 pub(crate) fn base_url(env: &Env, kind: &SecretKind) -> Option<String> {
     let name = kind.models()?.base_url;
     var(env, name).filter(|url| !url.is_empty())
+}
+
+/// `PLATFORM_DAILY_REQUESTS` and `PLATFORM_DAILY_TOKENS`: what the platform's keys give one domain in a day.
+pub(crate) fn budget(env: &Env) -> Outcome<Budget> {
+    let vars = |name: &str| var(env, name);
+    let limit = |name: &str, default| number(&vars, name, default, 0..=1_000_000_000);
+    Ok(Budget {
+        daily: Amount {
+            requests: limit("PLATFORM_DAILY_REQUESTS", 500)?.into(),
+            tokens: limit("PLATFORM_DAILY_TOKENS", 2_000_000)?.into(),
+        },
+    })
 }
 
 pub(crate) fn bucket(env: &Env) -> Outcome<Bucket> {

@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use multiclaw_core::error::{Code, Failure};
-use multiclaw_core::ids::SnapshotId;
+use multiclaw_core::ids::{SessionId, SnapshotId};
 use multiclaw_core::lifecycle::{Life, Phase, State, Trouble, TroubleCode, Wish};
 use multiclaw_core::proxy::probe_headers;
 use multiclaw_core::snapshot::candidates;
@@ -16,7 +16,7 @@ use worker::{Delay, Headers, RequestInit};
 use crate::Agent;
 use crate::container::{Container, GATEWAY_PORT, Stdin};
 use crate::driver::{COMMAND_LIMIT, Term, trouble};
-use crate::port::{Outcome, Tried as _, now, read_bounded, within};
+use crate::port::{Outcome, Tried as _, now, random, read_bounded, within};
 use crate::snapshots::Restored;
 use crate::store::Domain;
 use crate::watch::Care;
@@ -49,6 +49,8 @@ impl Agent {
         life.wish = Wish::Run;
         life.attempts = life.attempts.saturating_add(1);
         life.trouble = None;
+        // What an earlier start's agent calls models with ends here.
+        life.pass = Some(SessionId::from_random(random()?));
         life.enter(State::Starting, Some(Phase::Allocate), now());
         self.save_life(&life)?;
         let chosen = life.restore;

@@ -6,6 +6,7 @@
 mod access;
 mod sealed;
 mod tenant;
+mod usage;
 
 use core::cell::Cell;
 use std::rc::Rc;
@@ -26,6 +27,7 @@ use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::port::{Outcome, Tried as _};
 use crate::schema;
+pub use usage::Account;
 
 #[wasm_bindgen]
 extern "C" {

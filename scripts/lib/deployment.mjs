@@ -89,6 +89,12 @@ export const VARIABLES = {
     fits: (value) => HOST.test(value),
     unfilled: isExample,
   },
+  MODELS_ORIGIN: {
+    required: true,
+    expected: "an origin of this Worker like https://app.your-domain",
+    fits: (value) => ORIGIN.test(value),
+    unfilled: isExample,
+  },
   SOLANA_RPC_URLS: {
     required: true,
     expected: "https URLs separated by commas, each once",
@@ -111,6 +117,8 @@ export const VARIABLES = {
   IDLE_TIMEOUT: number(5, 86_400),
   SNAPSHOT_KEEP: number(1, 1000),
   SWEEP_PERIOD: number(1, 2_592_000),
+  PLATFORM_DAILY_REQUESTS: number(0, 1_000_000_000),
+  PLATFORM_DAILY_TOKENS: number(0, 1_000_000_000),
   CLAWROUTER_BASE_URL: GATEWAY,
   OPENAI_BASE_URL: GATEWAY,
   ANTHROPIC_BASE_URL: GATEWAY,

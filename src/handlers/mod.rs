@@ -4,25 +4,16 @@ pub mod agent;
 pub mod auth;
 pub mod entry;
 pub mod hooks;
+pub mod models;
 
 use multiclaw_agent_object::port::{Outcome, now};
-use multiclaw_agent_object::settings;
-use multiclaw_core::error::{Failure, Problem};
+use multiclaw_agent_object::settings::session_keys;
+use multiclaw_core::error::Problem;
 use multiclaw_core::messages::Caller;
-use multiclaw_core::session::{Audience, SessionKeys, token_from_cookies};
+use multiclaw_core::session::{Audience, token_from_cookies};
 use worker::{Env, Request};
 
 use crate::input::header;
-
-/// `JWT_SECRET` and, during a rotation, `JWT_SECRET_PREVIOUS`.
-fn session_keys(env: &Env) -> Outcome<SessionKeys> {
-    let current = settings::secret(env, "JWT_SECRET")
-        .ok_or_else(|| Failure::misconfigured("secret JWT_SECRET is not set"))?;
-    let previous = settings::secret(env, "JWT_SECRET_PREVIOUS");
-    SessionKeys::new(&current, previous.as_ref()).map_err(|error| {
-        Failure::misconfigured(format!("secret JWT_SECRET or JWT_SECRET_PREVIOUS: {error}"))
-    })
-}
 
 /// Who calls, by the cookie of this origin. That the session still lives is the object's to say.
 fn caller(request: &Request, env: &Env, audience: Audience) -> Outcome<Caller> {

@@ -45,6 +45,16 @@ pub async fn pass_on(env: &Env, caller: Caller, request: &Request) -> Outcome<Re
     send(env, caller.asset, copy).await
 }
 
+/// Hands an agent's call of a model to its object. The pass was verified.
+pub async fn call_model(
+    env: &Env,
+    asset: Asset,
+    init: &worker::web_sys::RequestInit,
+) -> Outcome<Response> {
+    let request = worker::web_sys::Request::new_with_str_and_init(CALL_URL, init);
+    send(env, asset, Request::from(request.tried("request")?)).await
+}
+
 async fn send(env: &Env, asset: Asset, request: Request) -> Outcome<Response> {
     let stub = stub(env, asset)?;
     let answer = within(CALL_LIMIT, "Durable Object", async {
