@@ -65,7 +65,7 @@ export interface SecretEntry {
   readonly unreadable?: boolean;
 }
 
-/** When a change of a secret takes effect. A newer service may know other ways. */
+/** When a change of a secret or a setting takes effect. A newer service may know other ways. */
 export type Effect = "reloading" | "restarting" | "nextStart";
 
 export interface ChangedSecret extends SecretEntry {
@@ -98,6 +98,10 @@ export interface Settings {
   /** What a start takes now: the default also when the chosen model's provider has no key. */
   readonly modelInForce: string | null;
   readonly suggestions: readonly string[];
+}
+
+export interface ChangedSettings extends Settings {
+  readonly effect: Effect;
 }
 
 export interface Snapshot extends LeakReport {
@@ -230,7 +234,8 @@ export function agentApi(asset: string, signal: AbortSignal) {
     deleteSecret: (name: string) => request<ChangedSecret>("DELETE", secret(name), { signal }),
     importSecrets: () => request<SecretImport>("POST", `${base}/secrets/import`, { signal, timeoutSeconds: 60 }),
     settings: () => request<Settings>("GET", `${base}/settings`, { signal }),
-    setModel: (model: string | null) => request<Settings>("PUT", `${base}/settings`, { body: { model }, signal }),
+    setModel: (model: string | null) =>
+      request<ChangedSettings>("PUT", `${base}/settings`, { body: { model }, signal }),
     snapshots: () => request<{ snapshots: Snapshot[] }>("GET", `${base}/snapshots`, { signal }),
     takeSnapshot: () =>
       request<Snapshot>("POST", `${base}/snapshots`, { signal, timeoutSeconds: SNAPSHOT_TIMEOUT_SECONDS }),

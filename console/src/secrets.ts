@@ -1,41 +1,11 @@
 // The card of keys. A key goes from the field to the service and nowhere else: it is not kept, shown or logged.
 import type { AgentContext } from "./agent.ts";
-import type { Effect, SecretEntry } from "./api.ts";
+import type { SecretEntry } from "./api.ts";
 import { byId, fromTemplate, setText, within } from "./dom.ts";
+import { whenUsed } from "./effect.ts";
 import { formatDateTime } from "./format.ts";
+import { labelOf, sourceText } from "./labels.ts";
 import { showInfo } from "./notices.ts";
-
-interface Label {
-  readonly title: string;
-  readonly noun: string;
-  /** What a person should know before they paste one. */
-  readonly hint?: string;
-}
-
-const LABELS: Readonly<Record<string, Label>> = {
-  clawrouter: { title: "ClawRouter", noun: "key" },
-  openrouter: { title: "OpenRouter", noun: "key" },
-  anthropic: { title: "Anthropic", noun: "key" },
-  openai: { title: "OpenAI", noun: "key" },
-  telegram: {
-    title: "Telegram bot",
-    noun: "token",
-    hint: "Who writes to the bot is let in once you approve them. It answers while the agent runs.",
-  },
-  wallet: {
-    title: "Paying wallet",
-    noun: "private key",
-    hint: "For the agent's own tools that pay for models (x402). Put in little: the agent can spend all of it.",
-  },
-};
-/** A kind that only a newer service knows. */
-const labelOf = (name: string): Label => LABELS[name] ?? { title: name, noun: "key" };
-
-const SOURCES: Readonly<Record<SecretEntry["source"], (noun: string) => string>> = {
-  user: (noun) => `Your ${noun}`,
-  platform: (noun) => `Platform's ${noun}`,
-  none: (noun) => `No ${noun}`,
-};
 
 const list = byId("secret-list", HTMLUListElement);
 
@@ -121,7 +91,7 @@ function secretRow(context: AgentContext, entry: SecretEntry, onChange: () => vo
 function renderEntry(row: HTMLElement, entry: SecretEntry): void {
   const source = within(row, ".tag", HTMLSpanElement);
   const prefix = within(row, "code", HTMLElement);
-  setText(source, SOURCES[entry.source]?.(labelOf(entry.name).noun) ?? entry.source);
+  setText(source, sourceText(entry.source, labelOf(entry.name).noun));
   source.dataset.source = entry.source;
   setText(prefix, entry.prefix ? `${entry.prefix}…` : "");
   prefix.hidden = !entry.prefix;
@@ -134,14 +104,4 @@ function renderEntry(row: HTMLElement, entry: SecretEntry): void {
   const lost = "can't be opened any more: agents start without it until you save it anew or delete it";
   setText(within(row, ".secret-time", HTMLSpanElement), entry.unreadable ? `${set}, ${lost}` : set);
   within(row, "button[type=button]", HTMLButtonElement).hidden = entry.source !== "user";
-}
-
-const EFFECTS: Readonly<Record<Effect, string>> = {
-  reloading: "The agent takes it within seconds.",
-  restarting: "The agent is saved and started anew for it.",
-  nextStart: "It takes effect when the agent starts.",
-};
-
-function whenUsed(effect: Effect): string {
-  return EFFECTS[effect] ?? EFFECTS.nextStart;
 }

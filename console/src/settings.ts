@@ -2,6 +2,7 @@
 import type { AgentContext } from "./agent.ts";
 import { ApiError, type Settings } from "./api.ts";
 import { byId, setText } from "./dom.ts";
+import { whenUsed } from "./effect.ts";
 import { showInfo } from "./notices.ts";
 
 const input = byId("model", HTMLInputElement);
@@ -33,7 +34,10 @@ export function showSettings(context: AgentContext): { load(): Promise<void> } {
       setFault("");
       render(settings);
       if (model !== null && settings.modelInForce !== model) showInfo(`${model} is kept until there is a key for it.`);
-      else showInfo(`${model === null ? "The default model is used." : `The model is ${model}.`} ${whenUsed(context)}`);
+      else {
+        const used = model === null ? "The default model is used." : `The model is ${model}.`;
+        showInfo(`${used} ${whenUsed(settings.effect)}`);
+      }
     });
 
   return {
@@ -62,13 +66,6 @@ function hint(model: string | null, defaultModel: string | null, modelInForce: s
   if (model !== null && modelInForce !== model)
     return `There is no key for ${model}. Until there is, the default is used.`;
   return defaultModel === null ? "Save a key of a provider first." : `The default is ${defaultModel}.`;
-}
-
-function whenUsed(context: AgentContext): string {
-  const state = context.state();
-  return state === "running" || state === "starting"
-    ? "Restart the agent for the change to take effect."
-    : "It takes effect when the agent starts.";
 }
 
 function setFault(text: string): void {
