@@ -63,6 +63,8 @@ export interface SecretEntry {
   readonly usedAt: string | null;
   /** The owner's own value can't be opened any more; agents start without it. */
   readonly unreadable?: boolean;
+  /** The agent gets a placeholder: the service puts the value into the calls itself. */
+  readonly keyless?: boolean;
 }
 
 /** When a change of a secret or a setting takes effect. A newer service may know other ways. */
@@ -98,6 +100,10 @@ export interface Settings {
   /** What a start takes now: the default also when the chosen model's provider has no key. */
   readonly modelInForce: string | null;
   readonly suggestions: readonly string[];
+  /** Providers whose key the owner chose to keep out of the agent, also those without a key yet. */
+  readonly keyless: readonly string[];
+  /** Whether this service can put keys into an agent's calls. */
+  readonly keylessOffered: boolean;
 }
 
 export interface ChangedSettings extends Settings {
@@ -236,6 +242,8 @@ export function agentApi(asset: string, signal: AbortSignal) {
     settings: () => request<Settings>("GET", `${base}/settings`, { signal }),
     setModel: (model: string | null) =>
       request<ChangedSettings>("PUT", `${base}/settings`, { body: { model }, signal }),
+    setKeyless: (keyless: readonly string[]) =>
+      request<ChangedSettings>("PUT", `${base}/settings`, { body: { keyless }, signal }),
     snapshots: () => request<{ snapshots: Snapshot[] }>("GET", `${base}/snapshots`, { signal }),
     takeSnapshot: () =>
       request<Snapshot>("POST", `${base}/snapshots`, { signal, timeoutSeconds: SNAPSHOT_TIMEOUT_SECONDS }),

@@ -11,7 +11,8 @@ const save = byId("model-save", HTMLButtonElement);
 const useDefault = byId("model-default", HTMLButtonElement);
 const fault = byId("model-error", HTMLParagraphElement);
 
-export function showSettings(context: AgentContext): { load(): Promise<void> } {
+/** `onLoad` is told of the settings whenever they were asked for. */
+export function showSettings(context: AgentContext, onLoad: (settings: Settings) => void): { load(): Promise<void> } {
   setFault("");
   input.value = "";
   input.oninput = () => setFault("");
@@ -42,7 +43,9 @@ export function showSettings(context: AgentContext): { load(): Promise<void> } {
 
   return {
     async load() {
-      render(await context.api.settings());
+      const settings = await context.api.settings();
+      render(settings);
+      onLoad(settings);
     },
   };
 }
