@@ -9,6 +9,7 @@ import { advance, PHASE_LABELS, steps, type Timeline, totalElapsed } from "./pro
 import { showSecrets } from "./secrets.ts";
 import { showSettings } from "./settings.ts";
 import { showSnapshots } from "./snapshots.ts";
+import { showUsage } from "./usage.ts";
 
 /** What the cards of this screen share. */
 export interface AgentContext {
@@ -103,6 +104,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
   // The default model follows from the keys, and which keys are kept out of the agent is a setting.
   const secrets = showSecrets(context, () => void run(null, settings.load));
   const settings = showSettings(context, secrets.apply);
+  const usage = showUsage(context);
   const snapshots = showSnapshots(context, () => {
     void run(null, secrets.load);
     void run(null, settings.load);
@@ -118,7 +120,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
 
   const load = async () => {
     applyAnswer(await api.status());
-    await Promise.all([settings.load(), secrets.load(), snapshots.load()]);
+    await Promise.all([settings.load(), secrets.load(), usage.load(), snapshots.load()]);
   };
   void run(null, load);
 

@@ -110,6 +110,28 @@ export interface ChangedSettings extends Settings {
   readonly effect: Effect;
 }
 
+/** What went through the service to one provider with one key. */
+export interface ProviderUsage {
+  readonly name: string;
+  readonly source: "user" | "platform";
+  readonly requests: number;
+  readonly tokens: number;
+}
+
+export interface UsageBudget {
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** Calls to models of one day (UTC). What an agent calls with a key that it holds itself is not in it. */
+export interface Usage {
+  readonly day: string;
+  readonly resetsAt: string;
+  readonly providers: readonly ProviderUsage[];
+  /** Of the platform's keys alone. */
+  readonly budget: { readonly requests: UsageBudget; readonly tokens: UsageBudget };
+}
+
 export interface Snapshot extends LeakReport {
   readonly id: string;
   readonly createdAt: string;
@@ -244,6 +266,7 @@ export function agentApi(asset: string, signal: AbortSignal) {
       request<ChangedSettings>("PUT", `${base}/settings`, { body: { model }, signal }),
     setKeyless: (keyless: readonly string[]) =>
       request<ChangedSettings>("PUT", `${base}/settings`, { body: { keyless }, signal }),
+    usage: () => request<Usage>("GET", `${base}/usage`, { signal }),
     snapshots: () => request<{ snapshots: Snapshot[] }>("GET", `${base}/snapshots`, { signal }),
     takeSnapshot: () =>
       request<Snapshot>("POST", `${base}/snapshots`, { signal, timeoutSeconds: SNAPSHOT_TIMEOUT_SECONDS }),
