@@ -9,6 +9,7 @@ import { advance, PHASE_LABELS, steps, type Timeline, totalElapsed } from "./pro
 import { showSecrets } from "./secrets.ts";
 import { showSettings } from "./settings.ts";
 import { showSnapshots } from "./snapshots.ts";
+import { showUsage } from "./usage.ts";
 
 /** What the cards of this screen share. */
 export interface AgentContext {
@@ -17,8 +18,8 @@ export interface AgentContext {
   state(): AgentState | null;
   /** Takes over a status that came as an answer, unless an event has already told of a later one. */
   apply(status: Status): void;
-  /** Runs an action with its button busy, and shows what goes wrong. "Try again" keeps what the action closes over. */
-  run(button: HTMLButtonElement | null, action: () => Promise<void>, options?: { again: boolean }): Promise<void>;
+  /** Runs an action with its control busy, and shows what goes wrong. "Try again" keeps what the action closes over. */
+  run(control: HTMLElement | null, action: () => Promise<void>, options?: { again: boolean }): Promise<void>;
 }
 
 const STATE_LABELS: Readonly<Record<AgentState, string>> = {
@@ -77,32 +78,33 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
   }
 
   async function run(
-    button: HTMLButtonElement | null,
+    control: HTMLElement | null,
     action: () => Promise<void>,
     options = { again: true },
   ): Promise<void> {
-    if (button?.getAttribute("aria-busy") === "true") return;
-    if (button !== null) {
+    if (control?.getAttribute("aria-busy") === "true") return;
+    if (control !== null) {
       clearNotices();
-      setBusy(button, true);
+      setBusy(control, true);
     }
     try {
       await action();
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof ApiError && (error.status === 401 || error.status === 403)) onEnded(error);
-      else showError(error, options.again ? () => void run(button, action) : null);
+      else showError(error, options.again ? () => void run(control, action) : null);
     } finally {
-      if (button !== null) setBusy(button, false);
+      if (control !== null) setBusy(control, false);
     }
   }
 
   reset(session);
   screen.hidden = false;
   domain.focus();
-  const settings = showSettings(context);
-  // The default model follows from the keys.
+  // The default model follows from the keys, and which keys are kept out of the agent is a setting.
   const secrets = showSecrets(context, () => void run(null, settings.load));
+  const settings = showSettings(context, secrets.apply);
+  const usage = showUsage(context);
   const snapshots = showSnapshots(context, () => {
     void run(null, secrets.load);
     void run(null, settings.load);
@@ -118,7 +120,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
 
   const load = async () => {
     applyAnswer(await api.status());
-    await Promise.all([settings.load(), secrets.load(), snapshots.load()]);
+    await Promise.all([settings.load(), secrets.load(), usage.load(), snapshots.load()]);
   };
   void run(null, load);
 

@@ -63,9 +63,11 @@ export interface SecretEntry {
   readonly usedAt: string | null;
   /** The owner's own value can't be opened any more; agents start without it. */
   readonly unreadable?: boolean;
+  /** The agent gets a placeholder: the service puts the value into the calls itself. */
+  readonly keyless?: boolean;
 }
 
-/** When a change of a secret takes effect. A newer service may know other ways. */
+/** When a change of a secret or a setting takes effect. A newer service may know other ways. */
 export type Effect = "reloading" | "restarting" | "nextStart";
 
 export interface ChangedSecret extends SecretEntry {
@@ -98,6 +100,36 @@ export interface Settings {
   /** What a start takes now: the default also when the chosen model's provider has no key. */
   readonly modelInForce: string | null;
   readonly suggestions: readonly string[];
+  /** Providers whose key the owner chose to keep out of the agent, also those without a key yet. */
+  readonly keyless: readonly string[];
+  /** Whether this service can put keys into an agent's calls. */
+  readonly keylessOffered: boolean;
+}
+
+export interface ChangedSettings extends Settings {
+  readonly effect: Effect;
+}
+
+/** What went through the service to one provider with one key. */
+export interface ProviderUsage {
+  readonly name: string;
+  readonly source: "user" | "platform";
+  readonly requests: number;
+  readonly tokens: number;
+}
+
+export interface UsageBudget {
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** Calls to models of one day (UTC). What an agent calls with a key that it holds itself is not in it. */
+export interface Usage {
+  readonly day: string;
+  readonly resetsAt: string;
+  readonly providers: readonly ProviderUsage[];
+  /** Of the platform's keys alone. */
+  readonly budget: { readonly requests: UsageBudget; readonly tokens: UsageBudget };
 }
 
 export interface Snapshot extends LeakReport {
@@ -230,7 +262,11 @@ export function agentApi(asset: string, signal: AbortSignal) {
     deleteSecret: (name: string) => request<ChangedSecret>("DELETE", secret(name), { signal }),
     importSecrets: () => request<SecretImport>("POST", `${base}/secrets/import`, { signal, timeoutSeconds: 60 }),
     settings: () => request<Settings>("GET", `${base}/settings`, { signal }),
-    setModel: (model: string | null) => request<Settings>("PUT", `${base}/settings`, { body: { model }, signal }),
+    setModel: (model: string | null) =>
+      request<ChangedSettings>("PUT", `${base}/settings`, { body: { model }, signal }),
+    setKeyless: (keyless: readonly string[]) =>
+      request<ChangedSettings>("PUT", `${base}/settings`, { body: { keyless }, signal }),
+    usage: () => request<Usage>("GET", `${base}/usage`, { signal }),
     snapshots: () => request<{ snapshots: Snapshot[] }>("GET", `${base}/snapshots`, { signal }),
     takeSnapshot: () =>
       request<Snapshot>("POST", `${base}/snapshots`, { signal, timeoutSeconds: SNAPSHOT_TIMEOUT_SECONDS }),

@@ -33,9 +33,9 @@ export function setEnabled(button: HTMLButtonElement, enabled: boolean, fallback
   if (focused && !enabled) fallback.focus();
 }
 
-export function setBusy(button: HTMLButtonElement, busy: boolean): void {
-  if (busy) button.setAttribute("aria-busy", "true");
-  else button.removeAttribute("aria-busy");
+export function setBusy(control: HTMLElement, busy: boolean): void {
+  if (busy) control.setAttribute("aria-busy", "true");
+  else control.removeAttribute("aria-busy");
 }
 
 /** Asks in a modal dialog. Escape and Cancel answer no, and focus goes back to where it was. */

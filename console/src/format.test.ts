@@ -1,7 +1,7 @@
 // Values as the owner reads them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatAgo, formatDateTime, formatElapsed, formatSize, shortAddress, slug } from "./format.ts";
+import { formatAgo, formatCount, formatDateTime, formatElapsed, formatSize, shortAddress, slug } from "./format.ts";
 
 test("sizes keep two or three digits and never print a thousand", () => {
   assert.deepEqual([0, 999, 1000, 9_949, 12_345_678, 999_600, 3.2e9].map(formatSize), [
@@ -13,6 +13,14 @@ test("sizes keep two or three digits and never print a thousand", () => {
     "1.0 MB",
     "3.2 GB",
   ]);
+});
+
+test("counts have their thousands separated", () => {
+  assert.equal(formatCount(500), "500");
+  for (const count of [1_234, 1_234_567]) {
+    assert.notEqual(formatCount(count), String(count));
+    assert.equal(formatCount(count).replace(/\D/g, ""), String(count));
+  }
 });
 
 test("elapsed time is never negative and has minutes from a minute on", () => {

@@ -1,6 +1,7 @@
 // Plain values to text: sizes, times, addresses. No state, no DOM.
 
 const DATE_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const COUNT = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0, useGrouping: "always" });
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const UNITS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400],
@@ -19,6 +20,11 @@ export function formatSize(bytes: number): string {
     unit += 1;
   }
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/** "1,234", with what separates thousands in the reader's language. */
+export function formatCount(count: number): string {
+  return COUNT.format(count);
 }
 
 export function formatDateTime(time: string): string {

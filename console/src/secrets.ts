@@ -1,56 +1,51 @@
 // The card of keys. A key goes from the field to the service and nowhere else: it is not kept, shown or logged.
 import type { AgentContext } from "./agent.ts";
-import type { Effect, SecretEntry } from "./api.ts";
+import type { SecretEntry, Settings } from "./api.ts";
 import { byId, fromTemplate, setText, within } from "./dom.ts";
+import { whenUsed } from "./effect.ts";
 import { formatDateTime } from "./format.ts";
+import { type KeylessChoice, showKeyless } from "./keyless.ts";
+import { labelOf, sourceText } from "./labels.ts";
 import { showInfo } from "./notices.ts";
-
-interface Label {
-  readonly title: string;
-  readonly noun: string;
-  /** What a person should know before they paste one. */
-  readonly hint?: string;
-}
-
-const LABELS: Readonly<Record<string, Label>> = {
-  clawrouter: { title: "ClawRouter", noun: "key" },
-  openrouter: { title: "OpenRouter", noun: "key" },
-  anthropic: { title: "Anthropic", noun: "key" },
-  openai: { title: "OpenAI", noun: "key" },
-  telegram: {
-    title: "Telegram bot",
-    noun: "token",
-    hint: "Who writes to the bot is let in once you approve them. It answers while the agent runs.",
-  },
-  wallet: {
-    title: "Paying wallet",
-    noun: "private key",
-    hint: "For the agent's own tools that pay for models (x402). Put in little: the agent can spend all of it.",
-  },
-};
-/** A kind that only a newer service knows. */
-const labelOf = (name: string): Label => LABELS[name] ?? { title: name, noun: "key" };
-
-const SOURCES: Readonly<Record<SecretEntry["source"], (noun: string) => string>> = {
-  user: (noun) => `Your ${noun}`,
-  platform: (noun) => `Platform's ${noun}`,
-  none: (noun) => `No ${noun}`,
-};
 
 const list = byId("secret-list", HTMLUListElement);
 
-/** `onChange` is told of every key that was saved or deleted. */
-export function showSecrets(context: AgentContext, onChange: () => void): { load(): Promise<void> } {
-  list.replaceChildren();
-  return {
-    async load() {
-      const { secrets } = await context.api.secrets();
-      list.replaceChildren(...secrets.map((entry) => secretRow(context, entry, onChange)));
-    },
-  };
+export interface SecretsCard {
+  load(): Promise<void>;
+  /** Takes over which keys are kept out of the agent. */
+  apply(settings: Settings): void;
 }
 
-function secretRow(context: AgentContext, entry: SecretEntry, onChange: () => void): HTMLLIElement {
+/** `onChange` is told of every key that was saved or deleted. */
+export function showSecrets(context: AgentContext, onChange: () => void): SecretsCard {
+  const rows = new Map<string, HTMLLIElement>();
+  const keyless = showKeyless(context, () => void context.run(null, load));
+  list.replaceChildren();
+
+  async function load(): Promise<void> {
+    const { secrets } = await context.api.secrets();
+    for (const entry of secrets) {
+      // A row that is there stays, with what is being typed into it.
+      const row = rows.get(entry.name);
+      if (row === undefined) {
+        const added = secretRow(context, entry, keyless, onChange);
+        rows.set(entry.name, added);
+        list.append(added);
+      } else {
+        renderEntry(row, entry, keyless);
+      }
+    }
+  }
+
+  return { load, apply: keyless.apply };
+}
+
+function secretRow(
+  context: AgentContext,
+  entry: SecretEntry,
+  keyless: KeylessChoice,
+  onChange: () => void,
+): HTMLLIElement {
   const row = fromTemplate("secret-template", HTMLLIElement);
   const input = within(row, "input", HTMLInputElement);
   const label = within(row, "label", HTMLLabelElement);
@@ -75,8 +70,10 @@ function secretRow(context: AgentContext, entry: SecretEntry, onChange: () => vo
   remove.setAttribute("aria-label", `Delete your ${title} ${noun}`);
   within(row, "code", HTMLElement).dataset.testid = testid("prefix");
   within(row, ".tag", HTMLSpanElement).dataset.testid = testid("source");
+  within(row, ".secret-place", HTMLSpanElement).dataset.testid = testid("place");
   within(row, ".secret-time", HTMLSpanElement).dataset.testid = testid("time");
-  renderEntry(row, entry);
+  keyless.add(row, name);
+  renderEntry(row, entry, keyless);
 
   input.addEventListener("input", () => setFault(""));
   within(row, "form", HTMLFormElement).addEventListener("submit", (event) => {
@@ -91,7 +88,7 @@ function secretRow(context: AgentContext, entry: SecretEntry, onChange: () => vo
     }
     const store = async () => {
       const saved = await context.api.setSecret(name, value);
-      renderEntry(row, saved);
+      renderEntry(row, saved, keyless);
       onChange();
       showInfo(`The ${title} ${noun} is saved. ${whenUsed(saved.effect)}`);
     };
@@ -101,7 +98,7 @@ function secretRow(context: AgentContext, entry: SecretEntry, onChange: () => vo
   remove.addEventListener("click", () => {
     void context.run(remove, async () => {
       const left = await context.api.deleteSecret(name);
-      renderEntry(row, left);
+      renderEntry(row, left, keyless);
       onChange();
       input.focus();
       const then = left.source === "platform" ? `The platform's ${noun} is used instead.` : `No ${noun} is set now.`;
@@ -118,13 +115,14 @@ function secretRow(context: AgentContext, entry: SecretEntry, onChange: () => vo
   }
 }
 
-function renderEntry(row: HTMLElement, entry: SecretEntry): void {
+function renderEntry(row: HTMLElement, entry: SecretEntry, keyless: KeylessChoice): void {
   const source = within(row, ".tag", HTMLSpanElement);
   const prefix = within(row, "code", HTMLElement);
-  setText(source, SOURCES[entry.source]?.(labelOf(entry.name).noun) ?? entry.source);
+  setText(source, sourceText(entry.source, labelOf(entry.name).noun));
   source.dataset.source = entry.source;
   setText(prefix, entry.prefix ? `${entry.prefix}…` : "");
   prefix.hidden = !entry.prefix;
+  within(row, ".secret-place", HTMLSpanElement).hidden = entry.keyless !== true;
   const used = entry.usedAt
     ? `last used ${formatDateTime(entry.usedAt)}`
     : entry.source === "none"
@@ -134,14 +132,5 @@ function renderEntry(row: HTMLElement, entry: SecretEntry): void {
   const lost = "can't be opened any more: agents start without it until you save it anew or delete it";
   setText(within(row, ".secret-time", HTMLSpanElement), entry.unreadable ? `${set}, ${lost}` : set);
   within(row, "button[type=button]", HTMLButtonElement).hidden = entry.source !== "user";
-}
-
-const EFFECTS: Readonly<Record<Effect, string>> = {
-  reloading: "The agent takes it within seconds.",
-  restarting: "The agent is saved and started anew for it.",
-  nextStart: "It takes effect when the agent starts.",
-};
-
-function whenUsed(effect: Effect): string {
-  return EFFECTS[effect] ?? EFFECTS.nextStart;
+  keyless.offer(entry);
 }

@@ -2,6 +2,7 @@
 import type { AgentContext } from "./agent.ts";
 import { ApiError, type Settings } from "./api.ts";
 import { byId, setText } from "./dom.ts";
+import { whenUsed } from "./effect.ts";
 import { showInfo } from "./notices.ts";
 
 const input = byId("model", HTMLInputElement);
@@ -10,7 +11,8 @@ const save = byId("model-save", HTMLButtonElement);
 const useDefault = byId("model-default", HTMLButtonElement);
 const fault = byId("model-error", HTMLParagraphElement);
 
-export function showSettings(context: AgentContext): { load(): Promise<void> } {
+/** `onLoad` is told of the settings whenever they were asked for. */
+export function showSettings(context: AgentContext, onLoad: (settings: Settings) => void): { load(): Promise<void> } {
   setFault("");
   input.value = "";
   input.oninput = () => setFault("");
@@ -33,12 +35,17 @@ export function showSettings(context: AgentContext): { load(): Promise<void> } {
       setFault("");
       render(settings);
       if (model !== null && settings.modelInForce !== model) showInfo(`${model} is kept until there is a key for it.`);
-      else showInfo(`${model === null ? "The default model is used." : `The model is ${model}.`} ${whenUsed(context)}`);
+      else {
+        const used = model === null ? "The default model is used." : `The model is ${model}.`;
+        showInfo(`${used} ${whenUsed(settings.effect)}`);
+      }
     });
 
   return {
     async load() {
-      render(await context.api.settings());
+      const settings = await context.api.settings();
+      render(settings);
+      onLoad(settings);
     },
   };
 }
@@ -62,13 +69,6 @@ function hint(model: string | null, defaultModel: string | null, modelInForce: s
   if (model !== null && modelInForce !== model)
     return `There is no key for ${model}. Until there is, the default is used.`;
   return defaultModel === null ? "Save a key of a provider first." : `The default is ${defaultModel}.`;
-}
-
-function whenUsed(context: AgentContext): string {
-  const state = context.state();
-  return state === "running" || state === "starting"
-    ? "Restart the agent for the change to take effect."
-    : "It takes effect when the agent starts.";
 }
 
 function setFault(text: string): void {

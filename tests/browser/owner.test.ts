@@ -67,6 +67,14 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
     assert.equal(await console.at("agent-domain").textContent(), "alice.molt");
     await console.reaches("Asleep", 30_000);
     assert.equal(await console.at("secret-openai-source").textContent(), "Platform's key");
+    assert.equal(await console.at("secret-openai-place").isVisible(), true, "the platform's key is not in the agent");
+    assert.equal(
+      await console.at("secret-openai-keyless").isVisible(),
+      false,
+      "and that is not for the owner to choose",
+    );
+    await console.at("usage-empty").waitFor();
+    assert.equal(await console.at("usage-spent").isVisible(), false);
     assert.equal(await console.at("secret-clawrouter-source").textContent(), "No key");
     assert.equal(await console.at("secret-telegram-source").textContent(), "No token");
     assert.equal(await console.at("secret-wallet-source").textContent(), "No private key");
@@ -152,6 +160,24 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
     assert.match((await console.at("snapshot-row").textContent()) ?? "", /Before stop/);
   });
 
+  await steps.step("keep the own key out of the agent", async () => {
+    const choice = console.at("secret-openai-keyless");
+    assert.equal(await choice.isChecked(), false);
+    assert.equal(await console.at("secret-openai-place").isVisible(), false);
+    assert.equal(await console.at("secret-anthropic-keyless").isVisible(), false, "there is no key to keep out");
+    await page.getByRole("checkbox", { name: "OpenAI Keep this key out of the agent" }).check();
+    await console.at("secret-openai-place").waitFor();
+    assert.equal(await console.at("secret-openai-place").textContent(), "not in the agent");
+    assert.equal(
+      await console.at("info").textContent(),
+      "The OpenAI key is kept out of the agent. It takes effect when the agent starts.",
+    );
+    await page.reload();
+    await choice.waitFor();
+    await until("the choice is kept", () => choice.isChecked());
+    assert.equal(await console.at("keyless-unavailable").isVisible(), false);
+  });
+
   await steps.step("start it again", () => console.start());
   agent = await steps.step("open it again", openAgent);
 
@@ -171,6 +197,24 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
     await until("the key is shown as used", async () => {
       return /last used/.test((await console.at("secret-openai-time").textContent()) ?? "");
     });
+  });
+
+  await steps.step("see today's use of the platform's key and of the own one", async () => {
+    await until("both keys' calls are listed", async () => {
+      await console.at("usage-refresh").click();
+      const both = [console.at("usage-openai-platform"), console.at("usage-openai-user")];
+      return (await Promise.all(both.map((row) => row.count()))).every((count) => count === 1);
+    });
+    const calls = /[1-9][\d,]* requests? · [\d,]+ tokens?/;
+    assert.match((await console.at("usage-openai-platform").textContent()) ?? "", calls);
+    assert.match((await console.at("usage-openai-user").textContent()) ?? "", calls);
+    assert.equal(await console.at("usage-empty").isVisible(), false);
+    for (const kind of ["requests", "tokens"]) {
+      assert.match((await console.at(`usage-${kind}-text`).textContent()) ?? "", /^[\d,]+ of [1-9][\d,]*$/);
+    }
+    const used = await console.at("usage-requests").getAttribute("value");
+    assert.ok(Number(used) >= 1, "the platform's budget counts its key's calls");
+    assert.match((await console.at("usage-resets").textContent()) ?? "", /^The count starts again on /);
   });
 
   await steps.step("go back to the default model", async () => {
