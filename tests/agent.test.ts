@@ -4,6 +4,7 @@ import { afterEach, test } from "node:test";
 import { devWalletAddress } from "../dev/solana/accounts.ts";
 import { fakeAgentStack, Owned, type Status } from "./support/agent.ts";
 import { assertProblem } from "./support/problem.ts";
+import { assertPass } from "./support/tokens.ts";
 import { until } from "./support/wait.ts";
 
 const stack = await fakeAgentStack();
@@ -87,14 +88,17 @@ test("c13 the owner's identity and secrets come on standard input, never by argu
   assert.equal(config.gateway.auth.mode, "trusted-proxy");
   assert.deepEqual(config.gateway.auth.trustedProxy.allowUsers, [wallet]);
   assert.deepEqual(config.gateway.controlUi.allowedOrigins, [agentUrl.slice(0, -1)]);
-  assert.deepEqual(secrets, { openai: stack.secrets.OPENAI_API_KEY });
-  assert.ok(!JSON.stringify(config).includes(stack.secrets.OPENAI_API_KEY));
+  assert.deepEqual(Object.keys(secrets), ["openai"]);
+  const pass = secrets.openai ?? "";
+  assertPass(pass, owned.asset);
+  assert.ok(!JSON.stringify(config).includes(pass));
 
   const { sandbox } = agent.begun("inject").at(-1) ?? assert.fail();
   const notes = agent.notes().filter((note) => note.sandbox === sandbox && note.argv);
   assert.ok(notes.length >= 2);
   for (const note of notes) {
-    assert.ok(!JSON.stringify([note.argv, note.env]).includes(stack.secrets.OPENAI_API_KEY), note.command);
+    for (const secret of [pass, stack.secrets.OPENAI_API_KEY])
+      assert.ok(!JSON.stringify([note.argv, note.env]).includes(secret), note.command);
   }
 });
 

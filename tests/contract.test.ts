@@ -8,7 +8,7 @@ import { assertProblem } from "./support/problem.ts";
 import { until } from "./support/wait.ts";
 
 const IDLE_SECONDS = 5;
-const stack = await fakeAgentStack({ vars: { IDLE_TIMEOUT: String(IDLE_SECONDS) } });
+const stack = await fakeAgentStack({ vars: { IDLE_TIMEOUT: String(IDLE_SECONDS), MODELS_ORIGIN: "" } });
 const { agent } = stack;
 afterEach(() => agent.behave());
 

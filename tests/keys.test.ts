@@ -13,7 +13,9 @@ const PLATFORM = {
   OPENROUTER_API_KEY: "sk-or-v1-platform-0123456789abcdef",
   ANTHROPIC_API_KEY: "sk-ant-platform-0123456789abcdef",
 };
-const stack = await fakeAgentStack({ secrets: PLATFORM, vars: { CLAWROUTER_BASE_URL: "https://router.example" } });
+// Without a way for calls of models without keys, so that every value gets where the catalogue says.
+const vars = { CLAWROUTER_BASE_URL: "https://router.example", MODELS_ORIGIN: "" };
+const stack = await fakeAgentStack({ secrets: PLATFORM, vars });
 const { agent, rpc } = stack;
 afterEach(() => {
   rpc.control.reset();

@@ -6,6 +6,7 @@ import { fakeAgentStack, Owned } from "./support/agent.ts";
 import type { Answer } from "./support/http.ts";
 import { challenge, verify } from "./support/login.ts";
 import { assertProblem } from "./support/problem.ts";
+import { assertPass } from "./support/tokens.ts";
 import { inTime, until } from "./support/wait.ts";
 import { mustOpen } from "./support/websocket.ts";
 
@@ -163,13 +164,13 @@ test("c08 a new owner is a new tenant; what was the old one's is gone or out of 
   const { secrets } = (await next.client.get(`${next.path}/secrets`)).json();
   assert.deepEqual(
     secrets.find(({ name }: { name: string }) => name === "openai"),
-    { name: "openai", source: "platform", prefix: null, setAt: null, usedAt: null },
+    { name: "openai", source: "platform", prefix: null, setAt: null, usedAt: null, keyless: true },
   );
   assertProblem(await next.client.post(`${next.path}/snapshots/${kept[0]?.id}/restore`), 404, "not_found");
   assertProblem(await ask(old, ["GET", ""]), 401, "unauthenticated");
   assertProblem(await visitor.get("/echo"), 401, "unauthenticated");
   await next.start();
-  assert.equal(agent.injected().secrets.openai, stack.secrets.OPENAI_API_KEY);
+  assertPass(agent.injected().secrets.openai, next.asset);
   assert.deepEqual(agent.injected().config.gateway.auth.trustedProxy.allowUsers, [buyer.address]);
   assert.equal((await (await next.enter(stack)).get("/memory")).json().memory, null);
   await next.learn(stack, "the second owner's memory");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fakeAgentStack, Owned } from "./support/agent.ts";
 import { assertProblem } from "./support/problem.ts";
+import { assertPass } from "./support/tokens.ts";
 import { until } from "./support/wait.ts";
 
 const ANTHROPIC_API_KEY = "sk-ant-platform-0123456789abcdef0123456789abcdef";
@@ -47,14 +48,16 @@ function entryOf({ effect, ...entry }: Entry & { effect: string }): Entry {
 const key = (what: string): string => `sk-${what}-${"0123456789abcdef".repeat(3)}`;
 const routerKey = (what: string): string => key(`or-${what}`);
 const unset = { prefix: null, setAt: null, usedAt: null };
+/** The platform's stay out of agents. */
+const platform = { source: "platform", ...unset, keyless: true };
 
 test("c12 at first the platform's keys are in force where there are any, and are not shown", async () => {
   const owned = await Owned.ofNew(stack, "first.molt");
   const entries = (await list(owned)).sort((a, b) => a.name.localeCompare(b.name));
   assert.deepEqual(entries, [
-    { name: "anthropic", source: "platform", ...unset },
+    { name: "anthropic", ...platform },
     { name: "clawrouter", source: "none", ...unset },
-    { name: "openai", source: "platform", ...unset },
+    { name: "openai", ...platform },
     { name: "openrouter", source: "none", ...unset },
     { name: "telegram", source: "none", ...unset },
     { name: "wallet", source: "none", ...unset },
@@ -84,22 +87,22 @@ test("c12 the user's own key goes before the platform's, and its removal brings 
   await put(owned, "openai", own);
   await put(owned, "openrouter", routerKey("own"));
   await owned.start();
-  assert.deepEqual(agent.injected().secrets, {
-    anthropic: ANTHROPIC_API_KEY,
-    openai: own,
-    openrouter: routerKey("own"),
-  });
+  const { anthropic, ...others } = agent.injected().secrets;
+  assertPass(anthropic, owned.asset);
+  assert.deepEqual(others, { openai: own, openrouter: routerKey("own") });
   await owned.stop();
-  assert.deepEqual(await remove(owned, "openai"), { name: "openai", source: "platform", ...unset });
+  assert.deepEqual(await remove(owned, "openai"), { name: "openai", ...platform });
   assert.deepEqual(await remove(owned, "openrouter"), { name: "openrouter", source: "none", ...unset });
   await owned.start();
-  assert.deepEqual(agent.injected().secrets, { anthropic: ANTHROPIC_API_KEY, openai: platformKey });
+  const passes = agent.injected().secrets;
+  assert.deepEqual(Object.keys(passes).sort(), ["anthropic", "openai"]);
+  for (const pass of Object.values(passes)) assertPass(pass, owned.asset);
 });
 
 test("c13 every start injects what holds then, and the configuration only refers to it", async () => {
   const owned = await Owned.ofNew(stack, "fresh.molt");
   await owned.start();
-  assert.equal(agent.injected().secrets.openai, platformKey);
+  assertPass(agent.injected().secrets.openai, owned.asset);
   for (const round of ["one", "two"]) {
     await put(owned, "openai", key(round));
     await owned.stop();

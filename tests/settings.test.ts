@@ -26,10 +26,16 @@ interface Settings {
   suggestions: string[];
 }
 
+/** Which keys stay out of the agent is tested in keyless.test.ts. */
+function modelsOf({ keyless, keylessOffered, ...models }: Settings & { keyless: string[]; keylessOffered: boolean }) {
+  assert.deepEqual([keyless, keylessOffered], [[], true]);
+  return models;
+}
+
 async function settings(owned: Owned): Promise<Settings> {
   const answer = await owned.client.get(`${owned.path}/settings`);
   assert.equal(answer.status, 200, answer.text);
-  return answer.json();
+  return modelsOf(answer.json());
 }
 
 async function choose(owned: Owned, model: string | null): Promise<Settings> {
@@ -37,8 +43,9 @@ async function choose(owned: Owned, model: string | null): Promise<Settings> {
   assert.equal(answer.status, 200, answer.text);
   const { effect, ...chosen } = answer.json();
   assert.match(effect, /^(reloading|restarting|nextStart)$/);
-  assert.deepEqual(chosen, await settings(owned));
-  return chosen;
+  const models = modelsOf(chosen);
+  assert.deepEqual(models, await settings(owned));
+  return models;
 }
 
 const set = (owned: Owned, name: string, value: string) =>

@@ -1,4 +1,5 @@
-// Session tokens made by an implementation that is not ours (jose), good and bad.
+// Tokens made and read by an implementation that is not ours (jose), good and bad.
+import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { decodeJwt, type JWTPayload, SignJWT } from "jose";
 import type { Client } from "./client.ts";
@@ -23,6 +24,12 @@ export function sign(claims: Claims, key: string, alg = "HS256"): Promise<string
 /** The claims of the session that a client holds. */
 export function claimsOf(client: Client, cookie: string = SESSION_COOKIE): Claims {
   return decodeJwt<Claims>(client.cookies.get(cookie) ?? "");
+}
+
+/** What the agent of this asset holds in place of a key that is kept out of it. */
+export function assertPass(held: string | undefined, asset: string): void {
+  const { aud, sub, exp } = decodeJwt(held ?? "");
+  assert.deepEqual({ aud, sub, exp }, { aud: "models", sub: asset, exp: undefined });
 }
 
 export function base64url(value: unknown): string {
