@@ -115,7 +115,7 @@ const SUITES = {
     title: "The agent's image, and the real agent in it",
     needs: DOCKER,
     built: true,
-    command: () => nodeTest(testsUnder("tests/containers", /\.test\.ts$/), "--test-concurrency=1"),
+    command: () => nodeTest(testsUnder("tests/containers", /\.test\.ts$/), "--test-concurrency=2"),
     env: { TEST_CONTAINERS: "docker" },
   },
   sidecar: {
