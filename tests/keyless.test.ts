@@ -330,6 +330,10 @@ test("c11 a provider's refusal tells nothing of the key", async () => {
   assert.equal(limited.headers.get("retry-after"), "7");
   assert.equal(limited.headers.get("x-ratelimit-limit-tokens"), null);
   assert.ok(!(await limited.text()).includes(key));
+  for (const status of [204, 205, 304]) {
+    answer = (_request, response) => void response.writeHead(status).end();
+    await refused(await ask(pass()), 502, "provider_unavailable");
+  }
   refuse(307, { location: `${providerUrl}/elsewhere` });
   await refused(await ask(pass()), 502, "provider_unavailable");
   assert.equal(seen.at(-1)?.path, "/v1/chat/completions");

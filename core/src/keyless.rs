@@ -93,7 +93,7 @@ const fn call(
     }
 }
 
-/// Paths as OpenClaw puts them behind a provider's base URL; a `*` at the end stands for any rest.
+/// Paths as OpenClaw puts them behind a provider's base URL; a `*` stands for any rest that ends as one of [`NATIVE`].
 const CALLS: [Allowed; 13] = [
     call(OPENAI_LIKE, "POST", "chat/completions", true),
     call(OPENAI_LIKE, "POST", "responses", true),
@@ -108,6 +108,14 @@ const CALLS: [Allowed; 13] = [
     call(CLAWROUTER, "POST", "v1/responses", true),
     call(CLAWROUTER, "POST", "v1/messages", true),
     call(CLAWROUTER, "POST", "v1/native/*", true),
+];
+/// How calls of models end in the APIs that ClawRouter passes on as they are.
+const NATIVE: [&str; 5] = [
+    "/chat/completions",
+    "/messages",
+    "/responses",
+    ":generateContent",
+    ":streamGenerateContent",
 ];
 /// What clients of models ask for in a query.
 const QUERIES: [&str; 3] = ["", "alt=sse", "beta=true"];
@@ -143,9 +151,9 @@ impl ModelPath {
         }
         let allowed = CALLS.iter().find(|allowed| {
             let fits = match allowed.path.strip_suffix('*') {
-                Some(prefix) => rest
-                    .strip_prefix(prefix)
-                    .is_some_and(|rest| !rest.is_empty()),
+                Some(prefix) => {
+                    rest.starts_with(prefix) && NATIVE.iter().any(|end| rest.ends_with(end))
+                }
                 None => rest == allowed.path,
             };
             fits && allowed.method == method && allowed.providers.contains(&provider)

@@ -337,7 +337,8 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::Status
         | OwnerCall::Stop
         | OwnerCall::Events
-        | OwnerCall::Open => Care::Bounded,
+        | OwnerCall::Open
+        | OwnerCall::Usage => Care::Bounded,
         OwnerCall::Start
         | OwnerCall::Restart
         | OwnerCall::ListSnapshots
@@ -348,7 +349,6 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::DeleteSecret { .. }
         | OwnerCall::ImportSecrets
         | OwnerCall::Settings
-        | OwnerCall::PutSettings { .. }
-        | OwnerCall::Usage => Care::Fresh,
+        | OwnerCall::PutSettings { .. } => Care::Fresh,
     }
 }

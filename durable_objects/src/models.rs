@@ -129,8 +129,17 @@ impl Agent {
                 context: failure.context,
             }
         })?;
-        if answer.status_code() >= 400 {
-            return self.refused(answer, source).await;
+        match answer.status_code() {
+            200..=203 => {}
+            400..=599 => return self.refused(answer, source).await,
+            // Redirects, and what may have no body: a response can't be made of it.
+            status => {
+                return Err(Failure::new(
+                    Code::ProviderUnavailable,
+                    "The provider of models answered with what can't be passed on.",
+                    format!("a provider of models answered status {status}"),
+                ));
+            }
         }
         let media = answer.headers().get("content-type").ok().flatten();
         let bill = call.call.costs.then(|| Bill {
@@ -206,13 +215,6 @@ async fn ask(
 
 fn give_back(mut answer: Response, bill: Option<Bill>, slot: Slot) -> Outcome<Response> {
     let status = answer.status_code();
-    if !(200..300).contains(&status) {
-        return Err(Failure::new(
-            Code::ProviderUnavailable,
-            "The provider of models answered with what can't be passed on.",
-            format!("a provider of models answered status {status}"),
-        ));
-    }
     let headers = headers_of(&answer)?;
     let body: ByteStream = answer.stream().tried("a provider's answer")?;
     let metered = unfold(

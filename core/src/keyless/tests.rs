@@ -65,6 +65,8 @@ fn c11_nothing_else_of_a_providers_account_is_reached() {
         ("GET", "anthropic/v1/organizations/me", ""),
         ("GET", "clawrouter/v1/native/x", ""),
         ("POST", "clawrouter/v1/native/", ""),
+        ("POST", "clawrouter/v1/native/openai/files", ""),
+        ("POST", "clawrouter/v1/native/google/v1beta/models/g:countTokens", ""),
         ("POST", "clawrouter/v1/native/../keys", ""),
         ("POST", "clawrouter/v1/native/%2e%2e/keys", ""),
         ("POST", "clawrouter/v1/native/x\\y", ""),
@@ -84,7 +86,7 @@ fn c11_nothing_else_of_a_providers_account_is_reached() {
     ] {
         assert_eq!(parse(method, path, query), None, "{method} {path}?{query}");
     }
-    let long = format!("clawrouter/v1/native/{}", "x".repeat(MAX_PATH));
+    let long = format!("clawrouter/v1/native/{}/messages", "x".repeat(MAX_PATH));
     assert_eq!(parse("POST", &long, ""), None);
 }
 
