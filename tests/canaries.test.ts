@@ -28,13 +28,14 @@ const service = {
   CLAWROUTER_API_KEY: `cr_${unique()}`,
 };
 const own = {
+  clawrouter: `cr_${unique()}`,
   openai: `sk-${unique()}`,
   anthropic: `sk-ant-${unique()}`,
   openrouter: `sk-or-v1-${unique()}`,
   telegram: `7${Math.floor(Math.random() * 1e9)}:AA${randomBytes(24).toString("base64url")}`,
   wallet: `0x${unique(32)}`,
 };
-/** As the platform's keys, these are in no container at all: the edge puts them in. */
+/** As the platform's keys, these are in no container at all, as long as their owner wants that: the edge puts them in. */
 const keptOut = new Set(["openai", "anthropic"]);
 const canaries: Canary[] = [
   ...Object.entries(service).map(([name, value]) => ({ name, value })),
@@ -86,6 +87,8 @@ function outside(): string[] {
   ];
 }
 
+const inTheirFile = (names: string[]): string[] => names.map((name) => `own ${name} in ${ONLY_FILE}`).sort();
+
 test("the hunt finds what there is to be found", () => {
   const [{ name, value }] = canaries as [Canary, ...Canary[]];
   for (const bytes of [
@@ -108,8 +111,7 @@ test("c11 c13 while the agent runs they are in its secrets file, and nowhere els
   await ask("GET", "/secrets");
   const inside = await sandbox();
   const injected = Object.keys(own).filter((name) => !keptOut.has(name));
-  const found = canariesBelow(inside.files(), canaries);
-  assert.deepEqual(found.sort(), injected.map((name) => `own ${name} in ${ONLY_FILE}`).sort());
+  assert.deepEqual(canariesBelow(inside.files(), canaries).sort(), inTheirFile(injected));
   const processes = inside.processes();
   assert.ok(processes.includes("OPENCLAW_STATE_DIR"), "the gateway's environment was read");
   assert.deepEqual(canariesIn(processes, canaries), []);
@@ -145,6 +147,7 @@ test("c13 c14 after a crash and a restore, asleep, and awake again they are nowh
       [],
     );
   }
+  await ask("PUT", "/settings", { keyless: [] });
   await owned.start();
   assert.match(await say("What did I say?"), new RegExp(word));
   await owned.in("asleep", { within: (IDLE_SECONDS + 60) * 1000 });
@@ -152,8 +155,7 @@ test("c13 c14 after a crash and a restore, asleep, and awake again they are nowh
   assert.deepEqual(outside(), []);
   await owned.start();
   assert.match(await say("What did I say?"), new RegExp(word));
-  const found = canariesBelow((await sandbox()).files(), canaries);
-  assert.ok(found.length > 0 && found.every((where) => where.endsWith(ONLY_FILE)), found.join("\n"));
+  assert.deepEqual(canariesBelow((await sandbox()).files(), canaries).sort(), inTheirFile(Object.keys(own)));
 });
 
 test("c10 c11 after the stop they are nowhere at all", { timeout: TIMEOUT_MS }, async () => {
