@@ -66,7 +66,11 @@ fn c11_nothing_else_of_a_providers_account_is_reached() {
         ("GET", "clawrouter/v1/native/x", ""),
         ("POST", "clawrouter/v1/native/", ""),
         ("POST", "clawrouter/v1/native/openai/files", ""),
-        ("POST", "clawrouter/v1/native/google/v1beta/models/g:countTokens", ""),
+        (
+            "POST",
+            "clawrouter/v1/native/google/v1beta/models/g:countTokens",
+            "",
+        ),
         ("POST", "clawrouter/v1/native/../keys", ""),
         ("POST", "clawrouter/v1/native/%2e%2e/keys", ""),
         ("POST", "clawrouter/v1/native/x\\y", ""),
