@@ -250,12 +250,11 @@ impl Poll {
             }
         }
         // Those are asked as well who were to be left alone, if nobody else is left: first who failed longest ago.
-        while chosen.len() < least {
-            let others = (0..self.heard.len()).filter(|endpoint| self.may_ask(pool, *endpoint));
-            let Some(next) = others.min_by_key(|endpoint| pool.failed_at(*endpoint)) else {
-                break;
-            };
-            self.ask(pool, next, now, &mut chosen);
+        let may_ask = |endpoint: &usize| self.may_ask(pool, *endpoint);
+        let mut others: Vec<usize> = (0..self.heard.len()).filter(may_ask).collect();
+        others.sort_by_key(|endpoint| pool.failed_at(*endpoint));
+        for endpoint in others.into_iter().take(least.saturating_sub(chosen.len())) {
+            self.ask(pool, endpoint, now, &mut chosen);
         }
         chosen
     }

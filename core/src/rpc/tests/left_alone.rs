@@ -105,3 +105,14 @@ fn a_login_is_tried_again_though_others_found_the_endpoints_failing() {
         "a running session's request is not held up"
     );
 }
+
+#[test]
+fn a_vote_that_is_missing_comes_from_one_that_was_to_be_left_alone() {
+    let limited = || Err(Fault::RateLimited(Some(Seconds::new(60))));
+    let mut world = World::new(&[&[owned(1)], &[limited()], &[limited()]]);
+    assert_eq!(world.login(), Verdict::Silent);
+    world.answers(1, owned(1));
+    world.answers(2, owned(1));
+    assert_eq!(world.login(), agreed_on(1));
+    assert_eq!(world.asked, [0, 1], "both at once");
+}
