@@ -33,6 +33,12 @@ const answerWell: RequestListener = (_request, response) => {
   });
   response.end(completion);
 };
+/** An answer without an end. */
+const streamOn: RequestListener = (_request, response) => {
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const timer = setInterval(() => response.write("data: {}\n\n"), 50);
+  response.once("close", () => clearInterval(timer));
+};
 const seen: Seen[] = [];
 let answer = answerWell;
 const provider = createServer(async (request, response) => {
@@ -355,6 +361,29 @@ test("of one agent's calls a few are under way at once", async () => {
   assert.equal((await ask(pass())).status, 200);
 });
 
+test("a call that nobody waits for any more makes room, whenever its caller left", async () => {
+  await started("gone.molt");
+  const waiting: (() => void)[] = [];
+  const leaving = new AbortController();
+  const many = (signal: AbortSignal) =>
+    Array.from({ length: 8 }, () =>
+      fetch(`${stack.modelsOrigin}/llm/openai/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${pass()}` },
+        body: "{}",
+        signal,
+      }).catch(() => undefined),
+    );
+  answer = (request, response) => void waiting.push(() => streamOn(request, response));
+  const early = many(leaving.signal);
+  await until("eight calls are there", () => waiting.length === 8);
+  leaving.abort();
+  await Promise.all(early);
+  for (const go of waiting) go();
+  answer = answerWell;
+  await until("there is room", async () => (await ask(pass())).status === 200, { within: 20_000 });
+});
+
 test("c12 what calls cost is counted by provider and by whose key it was", async () => {
   const owned = await started("counted.molt");
   await ask(pass()).then((response) => response.text());
@@ -404,11 +433,7 @@ test("c12 the platform's keys are used up for the day, whoever owns the domain, 
 test("c12 a call that leaves before its end is charged as a large one", async () => {
   await reconfigure(stack, { vars: { PLATFORM_DAILY_TOKENS: "32000" } });
   const owned = await started("leaves.molt");
-  answer = (_request, response) => {
-    response.writeHead(200, { "content-type": "text/event-stream" });
-    const timer = setInterval(() => response.write("data: {}\n\n"), 50);
-    response.once("close", () => clearInterval(timer));
-  };
+  answer = streamOn;
   const leaving = new AbortController();
   const response = await fetch(`${stack.modelsOrigin}/llm/openai/chat/completions`, {
     method: "POST",
