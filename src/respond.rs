@@ -40,7 +40,10 @@ pub fn failure(failure: &Failure, shell: &Shell) -> worker::Result<Response> {
     dress(reply::problem(&failure.problem)?, shell)
 }
 
-/// An agent's client of models gets its answer, or a refusal that it understands and does not repeat at once.
+/// How long a client of models may wait by itself before it asks again, in seconds.
+const SOON: u32 = 60;
+
+/// An agent's client of models gets its answer, or a refusal that it understands, and repeats only where that helps.
 pub async fn to_agent(result: Outcome<Response>) -> worker::Result<Response> {
     let mut response = result.or_else(|failure| {
         log(&failure);
@@ -53,7 +56,9 @@ pub async fn to_agent(result: Outcome<Response>) -> worker::Result<Response> {
     let text = refusal(&response.text().await?);
     let status = response.status_code();
     let headers = response.headers().clone();
-    if status < 500 {
+    let again = headers.get("retry-after")?;
+    let is_soon = again.is_some_and(|seconds| seconds.parse().is_ok_and(|it: u32| it <= SOON));
+    if status < 500 && !is_soon {
         headers.set("x-should-retry", "false")?;
     }
     let builder = ResponseBuilder::new()
