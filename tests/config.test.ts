@@ -87,6 +87,7 @@ test("c11 a key in an RPC endpoint's URL appears in no log and no answer", async
 const WEAK = "weak-value-not-to-be-shown";
 const askChallenge = () => stack.client().post("/v1/auth/challenge", { asset: alice, wallet: owner.address });
 const askSession = () => session.get("/v1/auth/session");
+const askUsage = () => session.get(`${agent}/usage`);
 const putSecret = () => session.put(`${agent}/secrets/openai`, { value: "sk-0123456789abcdef" });
 
 const CASES: [string, Change, () => Promise<Answer>, string][] = [
@@ -113,6 +114,14 @@ const CASES: [string, Change, () => Promise<Answer>, string][] = [
   ["APP_ORIGINS with plain HTTP", { vars: { APP_ORIGINS: "http://app.example" } }, askChallenge, "APP_ORIGINS"],
   ["APP_ORIGINS with a path", { vars: { APP_ORIGINS: "https://app.example/" } }, askChallenge, "APP_ORIGINS"],
   ["no AGENT_DOMAIN", { vars: { AGENT_DOMAIN: "" } }, askChallenge, "AGENT_DOMAIN"],
+  [
+    "a MODELS_ORIGIN with a path",
+    { vars: { MODELS_ORIGIN: "https://app.example/llm" } },
+    askChallenge,
+    "MODELS_ORIGIN",
+  ],
+  ["a budget in words", { vars: { PLATFORM_DAILY_REQUESTS: "few" } }, askUsage, "PLATFORM_DAILY_REQUESTS"],
+  ["a budget below zero", { vars: { PLATFORM_DAILY_TOKENS: "-1" } }, askUsage, "PLATFORM_DAILY_TOKENS"],
   ["an OWNERSHIP_MAX_AGE in words", { vars: { OWNERSHIP_MAX_AGE: "ten" } }, askSession, "OWNERSHIP_MAX_AGE"],
   ["an OWNERSHIP_GRACE without bound", { vars: { OWNERSHIP_GRACE: "999999999" } }, askSession, "OWNERSHIP_GRACE"],
   [
