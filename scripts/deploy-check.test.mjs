@@ -146,6 +146,11 @@ const BROKEN = [
   ],
   ["workers.dev", (production) => (production.workers_dev = true), "env.production.workers_dev"],
   ["no route for the app", ({ routes }) => routes.shift(), "env.production.routes"],
+  [
+    "no route for models",
+    ({ vars }) => (vars.MODELS_ORIGIN = "https://models.molt-agents.dev"),
+    "env.production.routes",
+  ],
   ["no route for agents", ({ routes }) => routes.pop(), "env.production.routes"],
   [
     "a route to nothing",

@@ -134,8 +134,11 @@ function* containers(settings) {
 function* hosts(settings) {
   for (const name of ["workers_dev", "preview_urls"])
     if (settings[name] !== false) yield { field: name, text: "must be false: no address but ours leads here" };
-  const origins = String(settings.vars?.APP_ORIGINS ?? "").split(",");
-  const apps = origins.map((origin) => origin.trim().replace(/^https?:\/\//, ""));
+  const hostOf = (/** @type {string} */ origin) => origin.trim().replace(/^https?:\/\//, "");
+  const apps = String(settings.vars?.APP_ORIGINS ?? "")
+    .split(",")
+    .map(hostOf);
+  const models = hostOf(String(settings.vars?.MODELS_ORIGIN ?? ""));
   const agents = `*.${settings.vars?.AGENT_DOMAIN}/*`;
   const routes = entries(settings, "routes").map((route) => (typeof route === "string" ? { pattern: route } : route));
   const served = (/** @type {Config} */ route) => String(route.pattern).replace(/\/\*$/, "");
@@ -144,9 +147,11 @@ function* hosts(settings) {
     yield { field: "routes", text: "have none for a host of APP_ORIGINS" };
   if (!routes.some(({ pattern }) => pattern === agents))
     yield { field: "routes", text: `have no pattern = "${agents}"` };
+  if (models !== "" && !routes.some((route) => served(route) === models))
+    yield { field: "routes", text: "have none for the host of MODELS_ORIGIN" };
   for (const route of routes) {
     const field = `routes.${route.pattern}`;
-    if (route.pattern !== agents && !apps.includes(served(route)))
+    if (route.pattern !== agents && ![...apps, models].includes(served(route)))
       yield { field, text: "leads to a host of neither APP_ORIGINS nor AGENT_DOMAIN, where nothing is served" };
     if (!route.custom_domain && !route.zone_name && !route.zone_id)
       yield { field, text: "must have zone_name or custom_domain" };
