@@ -319,7 +319,7 @@ test("c13 a token that works in the agent alone is not kept out, and the choice 
 });
 
 test("c11 a provider's refusal tells nothing of the key", async () => {
-  await started("refusals.molt");
+  const owned = await started("refusals.molt");
   const key = secrets.OPENAI_API_KEY;
   const refuse = (status: number, headers: Record<string, string> = {}): void => {
     answer = (_request, response) => {
@@ -348,6 +348,7 @@ test("c11 a provider's refusal tells nothing of the key", async () => {
   }
   answer = (_request, response) => void response.destroy();
   await refused(await ask(pass()), 502, "provider_unavailable");
+  assert.equal((await usage(owned)).budget.tokens.used, 0, "what was refused costs nothing");
   assert.ok(!stack.logs.some((line) => line.includes(key.slice(0, 12)) || line.includes(pass())));
 });
 
@@ -367,7 +368,7 @@ test("of one agent's calls a few are under way at once", async () => {
 });
 
 test("a call that nobody waits for any more makes room, whenever its caller left", async () => {
-  await started("gone.molt");
+  const owned = await started("gone.molt");
   const waiting: (() => void)[] = [];
   const leaving = new AbortController();
   const many = (signal: AbortSignal) =>
@@ -387,6 +388,8 @@ test("a call that nobody waits for any more makes room, whenever its caller left
   for (const go of waiting) go();
   answer = answerWell;
   await until("there is room", async () => (await ask(pass())).status === 200, { within: 20_000 });
+  const { tokens } = (await usage(owned)).budget;
+  assert.ok(tokens.used >= 8 * 32_000, "and is charged");
 });
 
 test("c12 what calls cost is counted by provider and by whose key it was", async () => {

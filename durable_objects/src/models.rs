@@ -62,16 +62,21 @@ impl Drop for Slot {
     }
 }
 
-/// Reads along with an answer; what it cost is written down when that ends, however it does.
+/// Reads along with an answer; what it cost is written down when that ends, however it does, and when none came.
 struct Bill {
     meter: Meter,
     request: u64,
     account: Account,
     store: Store,
+    /// Whether the provider worked for it.
+    due: bool,
 }
 
 impl Drop for Bill {
     fn drop(&mut self) {
+        if !self.due {
+            return;
+        }
         let tokens = self.meter.tokens(self.account.source, self.request);
         if let Err(failure) = self.store.count_tokens(&self.account, tokens) {
             log(&failure);
@@ -114,26 +119,38 @@ impl Agent {
             }
             self.store.count_call(&account)?;
         }
+        let mut bill = Bill {
+            meter: Meter::new(Media::Other),
+            request: call.length,
+            account,
+            store: self.store.clone(),
+            due: call.call.costs,
+        };
         let vendor = kind.models().map_or("", |models| models.vendor_url);
         let base = settings::base_url(&self.env, kind).unwrap_or_else(|| vendor.to_owned());
         let url = format!("{}{}", base.trim_end_matches('/'), call.call.path);
         let controller = AbortController::default();
         let signal = controller.signal();
+        let asked_at = now();
         let asked = ask(&url, &call, &key, &request, &signal);
         let answer = within(ANSWER_LIMIT, "a provider of models", asked).await;
         let answer = answer.map_err(|failure| {
             controller.abort();
+            // One that was at it all the time will be paid for it.
+            bill.due &= now().since(asked_at) >= ANSWER_LIMIT;
             let detail = "The provider of models can't be reached now. Try again in a moment.";
             Failure {
                 problem: Problem::new(Code::ProviderUnavailable, detail),
                 context: failure.context,
             }
         })?;
-        match answer.status_code() {
+        let status = answer.status_code();
+        bill.due &= (200..=203).contains(&status);
+        match status {
             200..=203 => {}
             400..=599 => return self.refused(answer, source).await,
             // Redirects, and what may have no body: a response can't be made of it.
-            status => {
+            _ => {
                 return Err(Failure::new(
                     Code::ProviderUnavailable,
                     "The provider of models answered with what can't be passed on.",
@@ -142,12 +159,7 @@ impl Agent {
             }
         }
         let media = answer.headers().get("content-type").ok().flatten();
-        let bill = call.call.costs.then(|| Bill {
-            meter: Meter::new(Media::of(&media.unwrap_or_default())),
-            request: call.length,
-            account,
-            store: self.store.clone(),
-        });
+        bill.meter = Meter::new(Media::of(&media.unwrap_or_default()));
         give_back(answer, bill, slot)
     }
 
@@ -213,7 +225,7 @@ async fn ask(
         .map_err(|_| Failure::internal("a provider of models did not answer"))
 }
 
-fn give_back(mut answer: Response, bill: Option<Bill>, slot: Slot) -> Outcome<Response> {
+fn give_back(mut answer: Response, bill: Bill, slot: Slot) -> Outcome<Response> {
     let status = answer.status_code();
     let headers = headers_of(&answer)?;
     let body: ByteStream = answer.stream().tried("a provider's answer")?;
@@ -226,7 +238,7 @@ fn give_back(mut answer: Response, bill: Option<Bill>, slot: Slot) -> Outcome<Re
                 Either::Left((chunk, _)) => chunk?,
                 Either::Right(_) => Err("a provider of models fell silent".into()),
             };
-            if let (Some(bill), Ok(bytes)) = (&mut bill, &chunk) {
+            if let Ok(bytes) = &chunk {
                 bill.meter.read(bytes);
             }
             Some((chunk, (body, bill, slot)))
