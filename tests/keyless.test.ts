@@ -345,6 +345,9 @@ test("c11 a provider's refusal tells nothing of the key", async () => {
     refuse(status, { location: `${providerUrl}/elsewhere` });
     await refused(await ask(pass()), 502, "provider_unavailable");
     assert.equal(seen.at(-1)?.path, "/v1/chat/completions");
+    // One without a body is what the runtime would follow.
+    await refused(await ask(pass(), { method: "GET", path: "openai/models" }), 502, "provider_unavailable");
+    assert.equal(seen.at(-1)?.path, "/v1/models");
   }
   answer = (_request, response) => void response.destroy();
   await refused(await ask(pass()), 502, "provider_unavailable");
