@@ -24,6 +24,7 @@ pub mod rate;
 mod reader;
 pub mod redaction;
 pub mod renewal;
+pub mod retention;
 pub mod route;
 pub mod rpc;
 pub mod sealing;

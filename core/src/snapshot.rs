@@ -1,4 +1,4 @@
-//! What a snapshot is to its owner, what the container may say of one, and which are kept.
+//! What a snapshot is to its owner, and what the container may say of one. Which are kept says `retention`.
 //!
 //! The container belongs to the agent: all it says is checked before it is believed.
 
@@ -224,17 +224,6 @@ impl Staged {
     }
 }
 
-/// Those of `snapshots` (newest first) that may go so that `keep` remain. The newest stays always, and so does the one
-/// that is about to be restored.
-#[must_use]
-pub fn surplus(snapshots: &[Snapshot], keep: usize, chosen: Option<SnapshotId>) -> Vec<SnapshotId> {
-    let beyond = snapshots
-        .iter()
-        .skip(keep.max(1))
-        .map(|snapshot| snapshot.id);
-    beyond.filter(|id| Some(*id) != chosen).collect()
-}
-
 /// The order in which a start tries them: the chosen one alone, else newest first.
 #[must_use]
 pub fn candidates(snapshots: Vec<Snapshot>, chosen: Option<SnapshotId>) -> Vec<Snapshot> {
@@ -262,15 +251,6 @@ mod tests {
             openclaw: "2026.9.6".to_owned(),
             report: Report::default(),
         }
-    }
-
-    #[test]
-    fn c19_the_newest_is_never_surplus() {
-        let all = [snapshot(3), snapshot(2), snapshot(1)];
-        assert_eq!(surplus(&all, 0, None), vec![all[1].id, all[2].id]);
-        assert_eq!(surplus(&all, 2, None), vec![all[2].id]);
-        assert!(surplus(&all, 10, None).is_empty());
-        assert_eq!(surplus(&all, 1, Some(all[1].id)), vec![all[2].id]);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use js_sys::futures::JsFuture;
 use multiclaw_core::error::{Code, Failure};
 use multiclaw_core::ids::SnapshotId;
 use multiclaw_core::messages::SnapshotView;
-use multiclaw_core::snapshot::{Cause, Snapshot, Staged, StagedError, surplus};
+use multiclaw_core::retention::surplus;
+use multiclaw_core::snapshot::{Cause, Snapshot, Staged, StagedError};
 use multiclaw_core::tenancy::{R2Key, Tenant};
 use wasm_bindgen::prelude::*;
 use worker::ResponseBody;
@@ -169,7 +170,7 @@ impl Agent {
             .map(drop)
     }
 
-    /// Deletes what is beyond `SNAPSHOT_KEEP`, now that a newer one counts. Failing leaves too many, which hurts nobody.
+    /// Deletes what no rule keeps, now that a newer one counts. Failing leaves too many, which hurts nobody.
     async fn prune(&self, tenant: &Tenant) {
         let pruned = async {
             let bucket = settings::bucket(&self.env)?;
