@@ -469,8 +469,12 @@ test("c13 without a way to the edge agents get the platform's keys, and a key th
   const { config, secrets: held } = agent.injected();
   assert.deepEqual(held, { openai: secrets.OPENAI_API_KEY, clawrouter: secrets.CLAWROUTER_API_KEY });
   assert.equal(config.models.providers.openai.baseUrl, vars.OPENAI_BASE_URL);
-  const { keyless, keylessOffered } = (await owned.client.get(`${owned.path}/settings`)).json();
-  assert.deepEqual([keyless, keylessOffered], [["anthropic"], false]);
+  const settings = (await owned.client.get(`${owned.path}/settings`)).json();
+  assert.deepEqual([settings.keyless, settings.keylessOffered], [["anthropic"], false]);
+  assert.ok(
+    !settings.suggestions.some((model: string) => model.startsWith("anthropic/")),
+    "the agent can't speak by it",
+  );
   const more = await owned.client.put(`${owned.path}/settings`, { keyless: ["anthropic", "openai"] });
   assertProblem(more, 422, "invalid_value", "keyless");
   await reconfigure(stack);

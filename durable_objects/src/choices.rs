@@ -2,7 +2,7 @@
 //! there are then.
 
 use multiclaw_core::error::Problem;
-use multiclaw_core::keyless::{NO_SETUP_TOKEN, can_be_kept_out};
+use multiclaw_core::keyless::{Delivery, NO_SETUP_TOKEN, can_be_kept_out, delivery};
 use multiclaw_core::model::{Choices, ModelRef, SettingsView};
 use multiclaw_core::renewal::Renewal;
 use multiclaw_core::secret::Secret;
@@ -22,14 +22,16 @@ pub(crate) struct Changes {
 
 impl Agent {
     pub(crate) fn settings_view(&self, tenant: &Tenant) -> Outcome<SettingsView> {
+        let choices = self.store.choices(tenant.owner)?;
+        let offered = settings::hosts(&self.env)?.models().is_some();
         let mut available: Vec<SecretName> = Vec::new();
         for kind in &CATALOGUE {
-            if self.secret_status(tenant, kind)?.is_available() {
+            let status = self.secret_status(tenant, kind)?;
+            let delivered = delivery(kind, status.source, &choices.keyless, offered);
+            if status.is_available() && delivered != Delivery::Nothing {
                 available.push(kind.name);
             }
         }
-        let choices = self.store.choices(tenant.owner)?;
-        let offered = settings::hosts(&self.env)?.models().is_some();
         Ok(SettingsView::new(choices, &available, offered))
     }
 
