@@ -88,6 +88,14 @@ pub enum OwnerCall {
     RestoreSnapshot {
         id: SnapshotId,
     },
+    DownloadSnapshot {
+        id: SnapshotId,
+    },
+    DeleteSnapshot {
+        id: SnapshotId,
+    },
+    Logs,
+    Wakes,
     ListSecrets,
     PutSecret {
         name: SecretName,
@@ -169,6 +177,9 @@ pub struct StatusView {
     /// A change of secrets or settings that is under way to the agent, and how.
     #[serde(default)]
     pub renewal: Option<Renewal>,
+    /// When a sleeping agent wakes by itself, by its own schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_wake_at: Option<Timestamp>,
     pub agent_url: String,
 }
 
@@ -241,6 +252,14 @@ mod tests {
                 keyless: Some(vec![SecretName::OpenAi]),
             },
             OwnerCall::Usage,
+            OwnerCall::Logs,
+            OwnerCall::Wakes,
+            OwnerCall::DownloadSnapshot {
+                id: SnapshotId::from_random([6; 16]),
+            },
+            OwnerCall::DeleteSnapshot {
+                id: SnapshotId::from_random([7; 16]),
+            },
         ];
         for call in calls {
             let envelope = Envelope {

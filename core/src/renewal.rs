@@ -67,6 +67,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
     const POLICY: Policy = Policy {
         idle_timeout: Seconds::new(600),
+        snapshot_period: Seconds::new(300),
     };
 
     fn life(state: State, wish: Wish) -> Life {

@@ -1,12 +1,17 @@
 //! Which snapshots of a tenant are kept: the newest few, and of longer ago one a day and one a week, so that what went wrong
-//! unnoticed can still be undone (C19).
+//! unnoticed can still be undone (C19). Those of a running agent come often and are counted apart, or they would push out
+//! all others; what an owner sent stays until they delete it.
 
 use crate::ids::SnapshotId;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Cause, Snapshot};
 use crate::time::Timestamp;
 
 /// Days that keep their newest snapshot, of those on which one was taken. Likewise weeks.
 const DAYS: usize = 7;
+/// So many periodic ones stay, of those that nothing else keeps.
+const PERIODIC: usize = 3;
+/// So many of one tenant may have been sent by its owner.
+pub const MAX_UPLOADS: usize = 3;
 const WEEKS: usize = 4;
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 
@@ -15,12 +20,19 @@ const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 #[must_use]
 pub fn surplus(snapshots: &[Snapshot], keep: usize, chosen: Option<SnapshotId>) -> Vec<SnapshotId> {
     let (mut daily, mut weekly) = (Newest::of(DAYS), Newest::of(WEEKS));
+    let (mut periodic, mut others) = (0_usize, 0_usize);
     let mut beyond = Vec::new();
-    for (place, snapshot) in snapshots.iter().enumerate() {
+    let taken = snapshots.iter().filter(|snapshot| snapshot.cause != Cause::Upload);
+    for (place, snapshot) in taken.enumerate() {
+        let (count, limit) = match snapshot.cause {
+            Cause::Period => (&mut periodic, PERIODIC),
+            _ => (&mut others, keep),
+        };
+        *count = count.saturating_add(1);
         let day = day(snapshot.created_at);
         // Each looks at every snapshot: one that is kept anyway is also its day's.
         let kept = [
-            place < keep.max(1),
+            place == 0 || *count <= limit,
             daily.is_newest(day),
             weekly.is_newest(week(day)),
             chosen == Some(snapshot.id),
@@ -108,6 +120,27 @@ mod tests {
         let all = taken(&day);
         assert_eq!(surplus(&all, 1, Some(all[1].id)), [all[2].id]);
         assert!(surplus(&[], 10, None).is_empty());
+    }
+
+    #[test]
+    fn c19_periodic_ones_push_out_no_other_and_what_was_sent_stays() {
+        let mut all = taken(&["2026-01-15T12:00:00Z"; 9]);
+        for (place, cause) in [
+            (0, Cause::Period),
+            (1, Cause::Period),
+            (2, Cause::Upload),
+            (3, Cause::Period),
+            (4, Cause::Period),
+            (5, Cause::Sleep),
+            (6, Cause::Stop),
+            (7, Cause::Crash),
+            (8, Cause::Upload),
+        ] {
+            all[place].cause = cause;
+        }
+        let gone = surplus(&all, 2, None);
+        assert_eq!(gone, [all[4].id, all[7].id]);
+        assert_eq!(surplus(&all[..5], 1, None), [all[4].id]);
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub enum AgentRoute {
     ListSnapshots,
     TakeSnapshot,
     RestoreSnapshot(SnapshotId),
+    DownloadSnapshot(SnapshotId),
+    DeleteSnapshot(SnapshotId),
+    Logs,
+    Wakes,
     ListSecrets,
     PutSecret(SecretName),
     DeleteSecret(SecretName),
@@ -135,11 +139,19 @@ impl AgentRoute {
                 "POST" => Ok(Self::TakeSnapshot),
                 _ => Err(RouteError::Method("GET, POST")),
             },
-            ["snapshots", id, "restore"] => {
-                let id = SnapshotId::parse(id)
-                    .map_err(|error| RouteError::Problem(Problem::field("id", error.expected())))?;
-                only(method, "POST", Self::RestoreSnapshot(id))
+            ["snapshots", id] => {
+                let id = snapshot_id(id)?;
+                match method {
+                    "GET" => Ok(Self::DownloadSnapshot(id)),
+                    "DELETE" => Ok(Self::DeleteSnapshot(id)),
+                    _ => Err(RouteError::Method("GET, DELETE")),
+                }
             }
+            ["snapshots", id, "restore"] => {
+                only(method, "POST", Self::RestoreSnapshot(snapshot_id(id)?))
+            }
+            ["logs"] => only(method, "GET", Self::Logs),
+            ["wakes"] => only(method, "GET", Self::Wakes),
             ["secrets"] => only(method, "GET", Self::ListSecrets),
             ["secrets", "import"] => only(method, "POST", Self::ImportSecrets),
             ["secrets", name] => {
@@ -160,6 +172,11 @@ impl AgentRoute {
             _ => Err(not_found()),
         }
     }
+}
+
+fn snapshot_id(text: &str) -> Result<SnapshotId, RouteError> {
+    SnapshotId::parse(text)
+        .map_err(|error| RouteError::Problem(Problem::field("id", error.expected())))
 }
 
 fn unknown_secret() -> Problem {
@@ -251,6 +268,26 @@ mod tests {
                 "POST",
                 format!("{base}/snapshots/{id}/restore"),
                 AppRoute::Agent(asset(), AgentRoute::RestoreSnapshot(id)),
+            ),
+            (
+                "GET",
+                format!("{base}/snapshots/{id}"),
+                AppRoute::Agent(asset(), AgentRoute::DownloadSnapshot(id)),
+            ),
+            (
+                "DELETE",
+                format!("{base}/snapshots/{id}"),
+                AppRoute::Agent(asset(), AgentRoute::DeleteSnapshot(id)),
+            ),
+            (
+                "GET",
+                format!("{base}/logs"),
+                AppRoute::Agent(asset(), AgentRoute::Logs),
+            ),
+            (
+                "GET",
+                format!("{base}/wakes"),
+                AppRoute::Agent(asset(), AgentRoute::Wakes),
             ),
             (
                 "GET",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::{from_hex, hex};
 use crate::ids::SnapshotId;
+use crate::text::plain;
 use crate::time::Timestamp;
 
 /// Largest archive that is taken, bytes.
@@ -20,6 +21,12 @@ pub enum Cause {
     Stop,
     Sleep,
     Restart,
+    /// Taken of a running agent, from time to time.
+    Period,
+    /// What an agent held that had ended by itself.
+    Crash,
+    /// Not taken here: its owner sent it.
+    Upload,
     /// One that only a newer version knows. The snapshot is as good as any.
     #[serde(other)]
     Other,
@@ -31,6 +38,11 @@ pub enum Cause {
 pub struct ArchiveHash([u8; 32]);
 
 impl ArchiveHash {
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -85,30 +97,10 @@ impl From<Vec<String>> for Names {
             names
                 .iter()
                 .take(MAX_NAMES)
-                .map(|name| shown(name))
+                .map(|name| plain(name, MAX_NAME))
                 .collect(),
         )
     }
-}
-
-fn shown(name: &str) -> String {
-    let mut text: String = name
-        .chars()
-        .take(MAX_NAME)
-        .map(|c| if is_unseen(c) { '\u{fffd}' } else { c })
-        .collect();
-    if name.chars().nth(MAX_NAME).is_some() {
-        text.pop();
-        text.push('\u{2026}');
-    }
-    text
-}
-
-/// Control characters, and those that turn, hide or break text.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// What the leak check did, as the owner is told. Fields with nothing to tell are left out.
@@ -175,6 +167,7 @@ pub struct Snapshot {
 
 /// What the container says of the archive it staged.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Staged {
     pub size: u64,
     pub sha256: ArchiveHash,
@@ -184,25 +177,76 @@ pub struct Staged {
     /// Not of older images.
     #[serde(flatten)]
     pub report: Report,
+    /// Hash of the list of all that there was to save, by name, size and time. Nor this.
+    #[serde(default)]
+    pub digest: Option<ArchiveHash>,
+    /// Milliseconds since 1970 of what its own schedule has next. Nor this.
+    #[serde(default)]
+    next_due_at: Option<i64>,
+}
+
+/// A path in the state, and the bytes that it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Big {
+    path: String,
+    bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct TooLarge {
+    biggest: Vec<Big>,
+}
+
+/// Any answer but an archive.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Instead {
+    #[serde(default)]
+    unchanged: bool,
+    #[serde(default)]
+    too_large: Option<TooLarge>,
 }
 
 /// The archive format that this version reads and writes.
 pub const FORMAT: u32 = 1;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StagedError {
     #[error("the container's description of the archive is malformed")]
     Malformed,
     #[error("the archive's format is not known")]
     Format,
-    #[error("the state is larger than a snapshot may be (2 GiB)")]
-    TooLarge,
+    /// With what takes most of it.
+    #[error("the state is larger than a snapshot may be")]
+    TooLarge(Names),
+    /// Nothing was staged: all there is was saved before.
+    #[error("nothing has changed")]
+    Unchanged,
+}
+
+impl StagedError {
+    /// What its owner can do about a state that is too large.
+    #[must_use]
+    pub fn advice(biggest: &Names) -> String {
+        const LIMIT: &str = "The agent's state is larger than a snapshot may be (2 GiB, 200,000 files), so it can't be saved.";
+        match biggest.is_empty() {
+            true => format!("{LIMIT} Remove large files from its workspace."),
+            false => format!("{LIMIT} Remove some of what is largest: {}.", biggest.0.join(", ")),
+        }
+    }
+}
+
+fn megabytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1_000_000)
 }
 
 impl Staged {
     /// # Errors
     /// [`StagedError`] unless the description is whole and within bounds.
     pub fn parse(text: &str) -> Result<Self, StagedError> {
+        if let Some(instead) = instead(text) {
+            return Err(instead);
+        }
         let mut staged: Self =
             serde_json::from_str(text.trim()).map_err(|_| StagedError::Malformed)?;
         let version_fits = (1..=32).contains(&staged.openclaw.len())
@@ -217,14 +261,34 @@ impl Staged {
             return Err(StagedError::Format);
         }
         if staged.size > MAX_SIZE {
-            return Err(StagedError::TooLarge);
+            return Err(StagedError::TooLarge(Names::default()));
         }
         staged.report = staged.report.counted();
         Ok(staged)
     }
+
+    /// When its own schedule has something next.
+    #[must_use]
+    pub fn next_due_at(&self) -> Option<Timestamp> {
+        self.next_due_at
+            .filter(|at| *at > 0)
+            .map(Timestamp::from_millis)
+    }
 }
 
-/// The order in which a start tries them: the chosen one alone, else newest first.
+fn instead(text: &str) -> Option<StagedError> {
+    const NAMED: usize = 5;
+    let told: Instead = serde_json::from_str(text.trim()).ok()?;
+    if told.unchanged {
+        return Some(StagedError::Unchanged);
+    }
+    let biggest = told.too_large?.biggest;
+    let named = biggest.into_iter().take(NAMED);
+    let named = named.map(|big| format!("{} ({} MB)", big.path, megabytes(big.bytes)));
+    Some(StagedError::TooLarge(Names::from(named.collect::<Vec<_>>())))
+}
+
+/// The order in which a start tries them: the chosen one alone, else newest first of those that were taken here.
 #[must_use]
 pub fn candidates(snapshots: Vec<Snapshot>, chosen: Option<SnapshotId>) -> Vec<Snapshot> {
     match chosen {
@@ -232,7 +296,10 @@ pub fn candidates(snapshots: Vec<Snapshot>, chosen: Option<SnapshotId>) -> Vec<S
             .into_iter()
             .filter(|snapshot| snapshot.id == id)
             .collect(),
-        None => snapshots,
+        None => snapshots
+            .into_iter()
+            .filter(|snapshot| snapshot.cause != Cause::Upload)
+            .collect(),
     }
 }
 
@@ -258,7 +325,7 @@ mod tests {
         let text = serde_json::to_string(&snapshot(1)).unwrap();
         let newer = text.replace(
             r#""cause":"stop""#,
-            r#""cause":"period","added":{"later":1}"#,
+            r#""cause":"unheard-of","added":{"later":1}"#,
         );
         let read: Snapshot = serde_json::from_str(&newer).unwrap();
         assert_eq!(
@@ -349,6 +416,48 @@ mod tests {
     }
 
     #[test]
+    fn c19_an_uploaded_snapshot_is_restored_only_when_it_is_chosen() {
+        let uploaded = Snapshot {
+            cause: Cause::Upload,
+            ..snapshot(3)
+        };
+        let all = vec![uploaded.clone(), snapshot(2)];
+        assert_eq!(candidates(all.clone(), None), vec![snapshot(2)]);
+        assert_eq!(candidates(all, Some(uploaded.id)), vec![uploaded]);
+    }
+
+    #[test]
+    fn c19_a_state_that_is_too_large_is_told_with_what_is_largest_in_it() {
+        let told = r#"{"tooLarge":{"biggest":[{"path":"workspace/film\u001b.mkv","bytes":3000000001},{"path":"media","bytes":5}]}}"#;
+        let Err(StagedError::TooLarge(biggest)) = Staged::parse(told) else {
+            panic!("it is too large");
+        };
+        let advice = StagedError::advice(&biggest);
+        assert!(
+            advice.ends_with("largest: workspace/film\u{fffd}.mkv (3001 MB), media (1 MB)."),
+            "{advice}"
+        );
+        assert!(StagedError::advice(&Names::default()).ends_with("from its workspace."));
+        for malformed in [r#"{"tooLarge":{}}"#, r#"{"tooLarge":{"biggest":[{"path":1}]}}"#, "{}"] {
+            assert_eq!(Staged::parse(malformed), Err(StagedError::Malformed));
+        }
+    }
+
+    #[test]
+    fn c19_nothing_new_to_save_is_no_archive() {
+        assert_eq!(Staged::parse(r#"{"unchanged":true}"#), Err(StagedError::Unchanged));
+        let [digest, due] = ["cd".repeat(32), "1700000000000".to_owned()];
+        let staged = staged_with(&format!(r#","digest":"{digest}","nextDueAt":{due}"#)).unwrap();
+        assert_eq!(staged.digest.map(String::from), Some(digest));
+        assert_eq!(staged.next_due_at(), Some(Timestamp::from_millis(1_700_000_000_000)));
+        for none in ["null", "0", "-5"] {
+            let staged = staged_with(&format!(r#","nextDueAt":{none}"#)).unwrap();
+            assert_eq!((staged.digest, staged.next_due_at()), (None, None), "{none}");
+        }
+        assert_eq!(staged_with(r#","nextDueAt":"soon""#), Err(StagedError::Malformed));
+    }
+
+    #[test]
     fn what_the_container_says_is_checked() {
         let hash = "ab".repeat(32);
         let staged = |size: &str, hash: &str, format: u32, version: &str| {
@@ -360,7 +469,7 @@ mod tests {
         assert_eq!(staged("10", &hash, 2, "2026.9.6"), Err(StagedError::Format));
         assert_eq!(
             staged("99999999999", &hash, 1, "2026.9.6"),
-            Err(StagedError::TooLarge)
+            Err(StagedError::TooLarge(Names::default()))
         );
         for (size, hash, version) in [
             ("0", hash.as_str(), "1"),

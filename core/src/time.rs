@@ -106,6 +106,11 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add((span.0 as i64).saturating_mul(1000)))
     }
 
+    /// The beginning of 1970 where the difference would lie before.
+    pub const fn saturating_sub(self, span: Seconds) -> Self {
+        Self::from_millis(self.0.saturating_sub((span.0 as i64).saturating_mul(1000)))
+    }
+
     /// The time from `earlier` to this, and zero when `earlier` is the later one.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(if self.0 > earlier.0 {
