@@ -21,7 +21,10 @@ impl From<Vec<String>> for LogLines {
     fn from(lines: Vec<String>) -> Self {
         let first = lines.len().saturating_sub(MAX_LINES);
         let last = lines.iter().skip(first);
-        Self(last.map(|line| plain(&line.replace('\t', " "), MAX_LINE)).collect())
+        Self(
+            last.map(|line| plain(&line.replace('\t', " "), MAX_LINE))
+                .collect(),
+        )
     }
 }
 
@@ -68,11 +71,17 @@ mod tests {
 
     #[test]
     fn c11_lines_are_bounded_and_plain() {
-        let many: Vec<String> = (0..300).map(|n| format!("{n}\t\u{1b}[2J{}", "x".repeat(2000))).collect();
+        let many: Vec<String> = (0..300)
+            .map(|n| format!("{n}\t\u{1b}[2J{}", "x".repeat(2000)))
+            .collect();
         let text = serde_json::json!({ "lines": many }).to_string();
         let lines = LogLines::parse(&text).unwrap();
         assert_eq!(lines.0.len(), 200);
-        assert!(lines.0[0].starts_with("100 \u{fffd}[2Jxxx"), "{}", &lines.0[0][..20]);
+        assert!(
+            lines.0[0].starts_with("100 \u{fffd}[2Jxxx"),
+            "{}",
+            &lines.0[0][..20]
+        );
         assert!(lines.0.iter().all(|line| line.chars().count() == 1000));
         let brief = lines.brief();
         assert_eq!(brief.len(), 5);

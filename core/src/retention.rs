@@ -22,7 +22,9 @@ pub fn surplus(snapshots: &[Snapshot], keep: usize, chosen: Option<SnapshotId>) 
     let (mut daily, mut weekly) = (Newest::of(DAYS), Newest::of(WEEKS));
     let (mut periodic, mut others) = (0_usize, 0_usize);
     let mut beyond = Vec::new();
-    let taken = snapshots.iter().filter(|snapshot| snapshot.cause != Cause::Upload);
+    let taken = snapshots
+        .iter()
+        .filter(|snapshot| snapshot.cause != Cause::Upload);
     for (place, snapshot) in taken.enumerate() {
         let (count, limit) = match snapshot.cause {
             Cause::Period => (&mut periodic, PERIODIC),

@@ -231,7 +231,10 @@ impl StagedError {
         const LIMIT: &str = "The agent's state is larger than a snapshot may be (2 GiB, 200,000 files), so it can't be saved.";
         match biggest.is_empty() {
             true => format!("{LIMIT} Remove large files from its workspace."),
-            false => format!("{LIMIT} Remove some of what is largest: {}.", biggest.0.join(", ")),
+            false => format!(
+                "{LIMIT} Remove some of what is largest: {}.",
+                biggest.0.join(", ")
+            ),
         }
     }
 }
@@ -285,7 +288,9 @@ fn instead(text: &str) -> Option<StagedError> {
     let biggest = told.too_large?.biggest;
     let named = biggest.into_iter().take(NAMED);
     let named = named.map(|big| format!("{} ({} MB)", big.path, megabytes(big.bytes)));
-    Some(StagedError::TooLarge(Names::from(named.collect::<Vec<_>>())))
+    Some(StagedError::TooLarge(Names::from(
+        named.collect::<Vec<_>>(),
+    )))
 }
 
 /// The order in which a start tries them: the chosen one alone, else newest first of those that were taken here.
@@ -438,23 +443,40 @@ mod tests {
             "{advice}"
         );
         assert!(StagedError::advice(&Names::default()).ends_with("from its workspace."));
-        for malformed in [r#"{"tooLarge":{}}"#, r#"{"tooLarge":{"biggest":[{"path":1}]}}"#, "{}"] {
+        for malformed in [
+            r#"{"tooLarge":{}}"#,
+            r#"{"tooLarge":{"biggest":[{"path":1}]}}"#,
+            "{}",
+        ] {
             assert_eq!(Staged::parse(malformed), Err(StagedError::Malformed));
         }
     }
 
     #[test]
     fn c19_nothing_new_to_save_is_no_archive() {
-        assert_eq!(Staged::parse(r#"{"unchanged":true}"#), Err(StagedError::Unchanged));
+        assert_eq!(
+            Staged::parse(r#"{"unchanged":true}"#),
+            Err(StagedError::Unchanged)
+        );
         let [digest, due] = ["cd".repeat(32), "1700000000000".to_owned()];
         let staged = staged_with(&format!(r#","digest":"{digest}","nextDueAt":{due}"#)).unwrap();
         assert_eq!(staged.digest.map(String::from), Some(digest));
-        assert_eq!(staged.next_due_at(), Some(Timestamp::from_millis(1_700_000_000_000)));
+        assert_eq!(
+            staged.next_due_at(),
+            Some(Timestamp::from_millis(1_700_000_000_000))
+        );
         for none in ["null", "0", "-5"] {
             let staged = staged_with(&format!(r#","nextDueAt":{none}"#)).unwrap();
-            assert_eq!((staged.digest, staged.next_due_at()), (None, None), "{none}");
+            assert_eq!(
+                (staged.digest, staged.next_due_at()),
+                (None, None),
+                "{none}"
+            );
         }
-        assert_eq!(staged_with(r#","nextDueAt":"soon""#), Err(StagedError::Malformed));
+        assert_eq!(
+            staged_with(r#","nextDueAt":"soon""#),
+            Err(StagedError::Malformed)
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lifecycle::{Phase, WakeCause};
+use crate::lifecycle::{Life, Phase, State, TroubleCode, WakeCause, Wish};
 use crate::time::{Seconds, Timestamp};
 
 /// So many entries are shown, newest first.
@@ -28,6 +28,22 @@ pub enum WakeEnd {
     Evicted,
     #[serde(other)]
     Other,
+}
+
+impl WakeEnd {
+    /// How the time awake ended that is over in the row `after` and was not in `before`.
+    #[must_use]
+    pub fn of(before: &Life, after: &Life) -> Self {
+        let trouble = after.trouble.as_ref().map(|trouble| trouble.code);
+        match (trouble, after.state, before.wish) {
+            _ if after.tenure != before.tenure => Self::Evicted,
+            (Some(TroubleCode::Crashed | TroubleCode::CrashLoop), ..) => Self::Crash,
+            (_, State::Failed, _) => Self::Failed,
+            (.., Wish::Sleep) => Self::Sleep,
+            (.., Wish::Restart) => Self::Restart,
+            (.., Wish::Stop | Wish::Run) => Self::Stop,
+        }
+    }
 }
 
 /// Milliseconds of each phase of a start.
@@ -154,7 +170,8 @@ fn days(wakes: &[Wake], open: Option<Timestamp>, now: Timestamp) -> Vec<AwakeDay
         for _ in 0..=DAYS {
             let until = next_day(from).min(end);
             let (millis, _) = days.entry(day(from)).or_default();
-            *millis = millis.saturating_add(u64::try_from(until.since(from).as_millis()).unwrap_or(0));
+            *millis =
+                millis.saturating_add(u64::try_from(until.since(from).as_millis()).unwrap_or(0));
             if until >= end {
                 break;
             }
@@ -177,7 +194,8 @@ fn day(at: Timestamp) -> String {
 
 fn next_day(at: Timestamp) -> Timestamp {
     let seconds = i64::from(DAY.get());
-    Timestamp::from_secs(at.as_secs().div_euclid(seconds).saturating_mul(seconds)).saturating_add(DAY)
+    Timestamp::from_secs(at.as_secs().div_euclid(seconds).saturating_mul(seconds))
+        .saturating_add(DAY)
 }
 
 #[cfg(test)]
@@ -199,7 +217,12 @@ mod tests {
     #[test]
     fn a_day_is_told_with_its_minutes_and_causes() {
         let wakes = vec![
-            wake("2026-01-16T10:00:00Z", Some("2026-01-16T10:00:10Z"), None, WakeCause::Schedule),
+            wake(
+                "2026-01-16T10:00:00Z",
+                Some("2026-01-16T10:00:10Z"),
+                None,
+                WakeCause::Schedule,
+            ),
             wake(
                 "2026-01-15T23:50:00Z",
                 Some("2026-01-15T23:50:20Z"),
@@ -223,25 +246,89 @@ mod tests {
                 ("2026-01-14", 0, BTreeMap::from([(WakeCause::Owner, 1)])),
             ]
         );
-        assert_eq!(timeline.ready, Percentiles { p50: Some(10_000), p95: Some(20_000) });
+        assert_eq!(
+            timeline.ready,
+            Percentiles {
+                p50: Some(10_000),
+                p95: Some(20_000)
+            }
+        );
+    }
+
+    #[test]
+    fn how_it_ended_is_told_by_what_was_wished_and_what_came_of_it() {
+        use crate::lifecycle::Trouble;
+        let now = at("2026-01-15T12:00:00Z");
+        let end = |wish, state, trouble: Option<TroubleCode>| {
+            let before = Life {
+                wish,
+                ..Life::new(now)
+            };
+            let after = Life {
+                state,
+                trouble: trouble.map(|code| Trouble::new(code, "")),
+                ..Life::new(now)
+            };
+            WakeEnd::of(&before, &after)
+        };
+        for (wish, state, trouble, expected) in [
+            (Wish::Sleep, State::Asleep, None, WakeEnd::Sleep),
+            (Wish::Stop, State::Asleep, None, WakeEnd::Stop),
+            (Wish::Run, State::Asleep, None, WakeEnd::Stop),
+            (Wish::Restart, State::Asleep, None, WakeEnd::Restart),
+            (
+                Wish::Run,
+                State::Failed,
+                Some(TroubleCode::StartFailed),
+                WakeEnd::Failed,
+            ),
+            (
+                Wish::Restart,
+                State::Starting,
+                Some(TroubleCode::Crashed),
+                WakeEnd::Crash,
+            ),
+            (
+                Wish::Stop,
+                State::Failed,
+                Some(TroubleCode::CrashLoop),
+                WakeEnd::Crash,
+            ),
+        ] {
+            assert_eq!(end(wish, state, trouble), expected, "{wish:?} {state:?}");
+        }
+        let before = Life::new(now);
+        assert_eq!(WakeEnd::of(&before, &before.evicted(now)), WakeEnd::Evicted);
     }
 
     #[test]
     fn percentiles_are_of_what_happened() {
         let hundred: Vec<u64> = (1..=100).collect();
-        assert_eq!((percentile(&hundred, 50), percentile(&hundred, 95)), (Some(50), Some(95)));
+        assert_eq!(
+            (percentile(&hundred, 50), percentile(&hundred, 95)),
+            (Some(50), Some(95))
+        );
         assert_eq!(percentile(&[7], 95), Some(7));
         assert_eq!(percentile(&[], 50), None);
     }
 
     #[test]
     fn an_entry_of_a_newer_version_is_read_and_one_that_never_ended_is_bounded() {
-        let text = r#"{"at":"2026-01-15T12:00:00Z","cause":"telepathy","end":"teleport","added":1}"#;
+        let text =
+            r#"{"at":"2026-01-15T12:00:00Z","cause":"telepathy","end":"teleport","added":1}"#;
         let read: Wake = serde_json::from_str(text).unwrap();
-        assert_eq!((read.cause, read.end), (WakeCause::Other, Some(WakeEnd::Other)));
+        assert_eq!(
+            (read.cause, read.end),
+            (WakeCause::Other, Some(WakeEnd::Other))
+        );
         let old = wake("1970-01-01T00:00:00Z", None, None, WakeCause::Owner);
         let open = Some(old.at);
-        assert!(Timeline::of(vec![old], open, at("2026-01-15T12:00:00Z")).days.len() <= DAYS);
+        assert!(
+            Timeline::of(vec![old], open, at("2026-01-15T12:00:00Z"))
+                .days
+                .len()
+                <= DAYS
+        );
     }
 
     #[test]
@@ -258,7 +345,12 @@ mod tests {
         ] {
             wake.passed(phase, later(from), later(to));
         }
-        let PhaseTimes { allocate, restore, inject, boot } = wake.phases;
+        let PhaseTimes {
+            allocate,
+            restore,
+            inject,
+            boot,
+        } = wake.phases;
         assert_eq!((allocate, restore, inject, boot), (5, 25, 1, 8969));
     }
 }

@@ -24,7 +24,11 @@ impl Upload {
     ///
     /// # Errors
     /// A [`Problem`] that names the header and what was expected.
-    pub fn parse(caller: Caller, length: Option<&str>, digest: Option<&str>) -> Result<Self, Problem> {
+    pub fn parse(
+        caller: Caller,
+        length: Option<&str>,
+        digest: Option<&str>,
+    ) -> Result<Self, Problem> {
         let size = length
             .and_then(|text| text.parse::<u64>().ok())
             .filter(|size| *size > 0)
@@ -38,7 +42,11 @@ impl Upload {
         let sha256 = digest
             .and_then(sha256_of)
             .ok_or_else(|| Problem::field("repr-digest", "`sha-256=:` base64 of the hash `:`"))?;
-        Ok(Self { caller, size, sha256 })
+        Ok(Self {
+            caller,
+            size,
+            sha256,
+        })
     }
 }
 
@@ -51,7 +59,8 @@ pub fn repr_digest(hash: ArchiveHash) -> String {
 fn sha256_of(header: &str) -> Option<ArchiveHash> {
     // Several may be given; the others are none that is known here.
     let members = header.split(',').map(str::trim);
-    let mut hashes = members.filter_map(|member| member.strip_prefix("sha-256=:")?.strip_suffix(':'));
+    let mut hashes =
+        members.filter_map(|member| member.strip_prefix("sha-256=:")?.strip_suffix(':'));
     let bytes = crate::encoding::from_base64(hashes.next()?)?;
     Some(ArchiveHash::from_bytes(bytes.try_into().ok()?))
 }
@@ -83,9 +92,20 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_malformed_is_named() {
-        for length in [None, Some(""), Some("0"), Some("-1"), Some("1e3"), Some("1.5")] {
+        for length in [
+            None,
+            Some(""),
+            Some("0"),
+            Some("-1"),
+            Some("1e3"),
+            Some("1.5"),
+        ] {
             let problem = parse(length, Some(DIGEST)).unwrap_err();
-            assert_eq!(problem.field.as_deref(), Some("content-length"), "{length:?}");
+            assert_eq!(
+                problem.field.as_deref(),
+                Some("content-length"),
+                "{length:?}"
+            );
         }
         for digest in [
             None,

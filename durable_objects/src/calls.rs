@@ -149,6 +149,10 @@ impl Agent {
             ),
             OwnerCall::TakeSnapshot => json(201, &self.ask_snapshot(&domain).await?),
             OwnerCall::RestoreSnapshot { id } => self.ask_restore(&domain, id).await,
+            OwnerCall::DownloadSnapshot { id } => self.download(&tenant, id).await,
+            OwnerCall::DeleteSnapshot { id } => self.delete_archive(&tenant, id).await,
+            OwnerCall::Logs => json(200, &self.show_log(domain.owner).await?),
+            OwnerCall::Wakes => json(200, &self.timeline(domain.owner)?),
             OwnerCall::ListSecrets => json(200, &self.secret_list(&tenant)?),
             OwnerCall::PutSecret { name, value } => {
                 let value = name.kind().parse_value(value)?;
@@ -338,12 +342,16 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::Stop
         | OwnerCall::Events
         | OwnerCall::Open
+        | OwnerCall::Wakes
         | OwnerCall::Usage => Care::Bounded,
         OwnerCall::Start
         | OwnerCall::Restart
         | OwnerCall::ListSnapshots
         | OwnerCall::TakeSnapshot
         | OwnerCall::RestoreSnapshot { .. }
+        | OwnerCall::DownloadSnapshot { .. }
+        | OwnerCall::DeleteSnapshot { .. }
+        | OwnerCall::Logs
         | OwnerCall::ListSecrets
         | OwnerCall::PutSecret { .. }
         | OwnerCall::DeleteSecret { .. }

@@ -28,6 +28,8 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn start(this: &JsContainer, options: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
+    fn monitor(this: &JsContainer) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
     fn destroy(this: &JsContainer) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn exec(this: &JsContainer, command: &Array, options: &JsValue) -> Result<Promise, JsValue>;
@@ -93,6 +95,14 @@ impl Container {
         set(&options, "entrypoint", &strings(entrypoint))?;
         set(&options, "enableInternet", &JsValue::TRUE)?;
         self.0.start(&options).tried("container start")
+    }
+
+    /// Resolves when it has ended, however it did.
+    pub fn monitor(&self) -> Outcome<impl Future<Output = ()> + 'static> {
+        let promise = self.0.monitor().tried("container monitor")?;
+        Ok(async move {
+            let _ = JsFuture::from(promise).await;
+        })
     }
 
     /// Ends it and all it holds. Nothing happens when it does not run.

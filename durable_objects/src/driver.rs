@@ -7,19 +7,20 @@ use core::time::Duration;
 
 use futures_util::future::{Either, select};
 use multiclaw_core::audit::Entry;
+use multiclaw_core::error::{Code, Failure};
 use multiclaw_core::ids::SnapshotId;
 use multiclaw_core::lifecycle::{
     Life, MAX_ATTEMPTS, Phase, State, Step, Trouble, TroubleCode, Wish,
 };
 use multiclaw_core::snapshot::Cause;
 use multiclaw_core::time::{Seconds, Timestamp};
-use serde::Deserialize;
 use worker::{Delay, ScheduledTime};
 
 use crate::Agent;
 use crate::container::{Container, Stdin};
 use crate::port::{Outcome, Tried as _, now, random};
 use crate::settings;
+use crate::snapshots::Taking;
 use crate::store::Domain;
 use crate::watch::Care;
 
@@ -27,6 +28,11 @@ use crate::watch::Care;
 pub const RETRY_AFTER_FAILURE: Seconds = Seconds::new(5);
 /// Between tries of a start or stop, times their number.
 const BACKOFF_SECONDS: u32 = 2;
+const NOT_SAVED: &str = "The agent's state could not be saved, so its container was kept. Start the agent to go on, or stop it again.";
+const NOT_SAVED_YET: &str =
+    "What the agent learned of late could not be saved yet. It goes on, and saving is tried again.";
+pub(crate) const NOT_STARTED: &str =
+    "The agent did not start. Start it again; if it stays so, restore an older snapshot.";
 pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 /// How soon a step under way notices that its tenant was evicted.
 const GUARD_PERIOD: Duration = Duration::from_millis(500);
@@ -67,25 +73,34 @@ impl Agent {
             let step = life.next(container.running(), settings::policy(&self.env)?, now());
             match step {
                 Step::Rest if !self.listeners.any() => return self.rest_until(None).await,
-                // Nothing to do for the agent; but who listens to it must be its owner.
+                // Nothing to do until then; but who listens to it must be its owner.
+                Step::Watch { at } if life.state == State::Asleep && !self.listeners.any() => {
+                    return self.rest_until(Some(at)).await;
+                }
                 Step::Rest => {
                     if !self.watch().await? {
                         return self.rest_until(Some(self.next_look()?)).await;
                     }
                 }
                 Step::Watch { at } => {
-                    if !self.watch().await? {
+                    if !self.watch().await? && !self.look_at_agent(&container, &term).await? {
+                        let at = self.watched_until(at)?;
                         return self.rest_until(Some(at.min(self.next_look()?))).await;
                     }
                 }
                 Step::FallAsleep => self.guarded(&term, self.fall_asleep(&container)).await?,
+                Step::Rouse => drop(self.update(&term, |life| life.rouse(now()))?),
+                Step::Save => self.guarded(&term, self.save(&container, &term)).await?,
                 Step::Renew => {
                     self.update(&term, |life| life.ask(Wish::Restart, now()))?;
                 }
                 Step::Reload => {
                     // Secrets go to the owner of this moment alone: another one evicts, which the next look at the row sees.
                     match self.owner(term.domain.clone(), Care::Fresh).await {
-                        Ok(_) => self.guarded(&term, self.reload_if_running(&container, &term)).await?,
+                        Ok(_) => {
+                            self.guarded(&term, self.reload_if_running(&container, &term))
+                                .await?
+                        }
                         Err(failure) => {
                             self.log(&failure);
                             if !self.watch().await? {
@@ -104,13 +119,9 @@ impl Agent {
                 Step::Resume => self.guarded(&term, self.go_on(&container, &term)).await?,
                 Step::Discard => {
                     self.clear(&container).await?;
-                    self.settle(&term, State::Asleep, None)?;
+                    self.update(&term, |life| life.discarded(now()))?;
                 }
-                Step::RecordCrash => self.settle(
-                    &term,
-                    State::Failed,
-                    trouble(TroubleCode::Crashed, "The agent ended by itself. Start it again; its newest snapshot is restored."),
-                )?,
+                Step::RecordCrash => drop(self.update(&term, |life| life.crash(now()))?),
                 Step::GiveUp => self.give_up(&container, &term).await?,
             }
             let tried = self.life()?;
@@ -185,6 +196,15 @@ impl Agent {
         }
     }
 
+    /// When the running agent is to be looked at again, now that it was: one that did not answer is asked again sooner.
+    fn watched_until(&self, at: Timestamp) -> Outcome<Timestamp> {
+        let life = self.life()?;
+        match life.next(true, settings::policy(&self.env)?, now()) {
+            Step::Watch { at: sooner } if life.state == State::Running => Ok(at.min(sooner)),
+            _ => Ok(at),
+        }
+    }
+
     /// Changes the row for the tenant that a step works for; `None` when that one was evicted meanwhile.
     pub(crate) fn update(
         &self,
@@ -195,33 +215,37 @@ impl Agent {
         if life.tenure != term.tenure {
             return Ok(None);
         }
+        let before = life.clone();
         change(&mut life);
+        if life == before {
+            return Ok(Some(life));
+        }
+        self.end_wake(term.domain.owner, &before, &life)?;
         self.save_life(&life)?;
         Ok(Some(life))
     }
 
-    /// Ends in a state that waits for a wish, unless one was made meanwhile.
-    fn settle(&self, term: &Term, state: State, trouble: Option<Trouble>) -> Outcome<()> {
-        self.update(term, |life| life.settle(state, trouble, now()))
-            .map(drop)
-    }
-
     async fn give_up(&self, container: &Container, term: &Term) -> Outcome<()> {
-        if self.life()?.state == State::Stopping {
-            let kept = trouble(
-                TroubleCode::SnapshotFailed,
-                "The agent's state could not be saved, so its container was kept. Start the agent to go on, or stop it again.",
-            );
+        let life = self.life()?;
+        if life.state == State::Stopping {
+            let told = life
+                .trouble
+                .filter(|trouble| trouble.code == TroubleCode::SnapshotFailed);
             return self
                 .update(term, |life| {
-                    life.trouble = kept;
+                    life.trouble =
+                        told.or_else(|| Some(Trouble::new(TroubleCode::SnapshotFailed, NOT_SAVED)));
                     life.wish = Wish::Stop;
                     life.enter(State::Failed, None, now());
                 })
                 .map(drop);
         }
         container.destroy().await?;
-        self.fail_start(term, trouble(TroubleCode::StartFailed, "The agent did not start. Start it again; if it stays so, restore an older snapshot."))
+        let told = life
+            .trouble
+            .filter(|trouble| trouble.code == TroubleCode::StartFailed);
+        let trouble = told.unwrap_or_else(|| Trouble::new(TroubleCode::StartFailed, NOT_STARTED));
+        self.fail_start(term, Some(trouble))
     }
 
     /// Gives a start up, unless it was asked for anew while the container was destroyed.
@@ -251,40 +275,6 @@ impl Agent {
         resumed.inspect_err(|failure| self.log(failure)).or(Ok(()))
     }
 
-    /// Sleeps unless the agent was used by ways that do not pass here, as within an open WebSocket.
-    async fn fall_asleep(&self, container: &Container) -> Outcome<()> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Activity {
-            idle_seconds: u32,
-        }
-        let said = container
-            .run(
-                &["/opt/agent/agent", "activity"],
-                Stdin::Nothing,
-                COMMAND_LIMIT,
-            )
-            .await;
-        let idle = said
-            .ok()
-            .and_then(|text| serde_json::from_str::<Activity>(&text).ok());
-        let mut life = self.life()?;
-        let timeout = settings::policy(&self.env)?.idle_timeout;
-        // Used or stopped while the container was asked: the row is right as it is.
-        let idle_at = life.last_active.saturating_add(timeout);
-        if life.state != State::Running || life.wish != Wish::Run || idle_at > now() {
-            return Ok(());
-        }
-        match idle {
-            Some(activity) if activity.idle_seconds < timeout.get() => {
-                let ago = i64::from(activity.idle_seconds).saturating_mul(1000);
-                life.last_active = Timestamp::from_millis(now().as_millis().saturating_sub(ago));
-            }
-            _ => life.wish = Wish::Sleep,
-        }
-        self.store.save_life(&life)
-    }
-
     /// The owner may have asked for something else, or be another, since the chain was asked.
     async fn reload_if_running(&self, container: &Container, term: &Term) -> Outcome<()> {
         let life = self.life()?;
@@ -307,44 +297,114 @@ impl Agent {
             .snapshots(domain.owner)?
             .iter()
             .any(|snapshot| snapshot.id == id);
+        let mut digest = None;
         let taken = match known {
             true => Ok(()),
-            false => self
-                .take_snapshot(container, domain, id, Cause::Manual, || Ok(()))
-                .await
-                .map(drop),
+            false => {
+                let taking = Taking {
+                    id,
+                    cause: Cause::Manual,
+                    live: false,
+                    unless: None,
+                };
+                let saved = self
+                    .take_snapshot(container, domain, taking, || Ok(()))
+                    .await;
+                saved.map(|saved| digest = saved.map(|saved| saved.digest))
+            }
         };
         let resumed = self.resume(container).await;
-        self.update(term, |life| life.taking = None)?;
+        let policy = settings::policy(&self.env)?;
+        self.update(term, |life| {
+            life.taking = None;
+            if digest.is_some() {
+                life.saved_while_running(digest, policy, now());
+            }
+        })?;
         if let Err(failure) = taken.and(resumed) {
             self.log(&failure);
         }
         Ok(())
     }
 
+    /// Saves what changed while the agent goes on.
+    async fn save(&self, container: &Container, term: &Term) -> Outcome<()> {
+        let unless = self.life()?.saved;
+        let taking = Taking {
+            id: SnapshotId::from_random(random()?),
+            cause: Cause::Period,
+            live: true,
+            unless,
+        };
+        let taken = self
+            .take_snapshot(container, &term.domain, taking, || Ok(()))
+            .await;
+        let unsaved = match &taken {
+            Ok(_) => None,
+            Err(failure) => {
+                self.log(failure);
+                Some(self.not_saved(failure, NOT_SAVED_YET))
+            }
+        };
+        // An older image has quiesced it; any other deletes what it staged.
+        if !matches!(taken, Ok(None))
+            && let Err(failure) = self.resume(container).await
+        {
+            self.log(&failure);
+        }
+        let saved = taken.ok().map(|saved| saved.map(|saved| saved.digest));
+        let policy = settings::policy(&self.env)?;
+        self.update(term, |life| {
+            life.saved_while_running(saved.and_then(|digest| digest.or(unless)), policy, now());
+            if life.state == State::Running && life.trouble.is_none() {
+                life.trouble = unsaved;
+            }
+        })
+        .map(drop)
+    }
+
+    fn not_saved(&self, failure: &Failure, detail: &str) -> Trouble {
+        // What is too large is told with its advice; why anything else failed is for the log.
+        let detail = match failure.problem.code {
+            Code::WrongState => self.clean(&failure.problem.detail),
+            _ => detail.to_owned(),
+        };
+        Trouble::new(TroubleCode::SnapshotFailed, detail)
+    }
+
     async fn stop(&self, container: &Container, term: &Term) -> Outcome<()> {
         let mut life = self.life()?;
-        life.attempts = life.attempts.saturating_add(1);
-        life.snapshot = None;
-        life.taking = None;
-        life.enter(State::Stopping, Some(Phase::Quiesce), now());
+        life.begin_stop(now());
         self.save_life(&life)?;
         let cause = match life.wish {
+            _ if life.ended => Cause::Crash,
             Wish::Sleep => Cause::Sleep,
             Wish::Restart => Cause::Restart,
             Wish::Stop | Wish::Run => Cause::Stop,
         };
-        let id = SnapshotId::from_random(random()?);
+        let taking = Taking {
+            id: SnapshotId::from_random(random()?),
+            cause,
+            // Nothing goes on in there that could be quiesced.
+            live: life.ended,
+            unless: None,
+        };
         let uploading = || self.stopping(term, Phase::Upload);
-        if let Err(failure) = self
-            .take_snapshot(container, &term.domain, id, cause, uploading)
-            .await
-        {
+        let taken = self
+            .take_snapshot(container, &term.domain, taking, uploading)
+            .await;
+        let saved = match taken {
+            Ok(saved) => saved,
             // Kept running, to be tried again: destroying it now would lose what it holds.
-            self.log(&failure);
-            return Ok(());
-        }
-        self.stopping(term, Phase::Destroy)?;
+            Err(failure) => {
+                self.log(&failure);
+                return self.stop_failed(container, term, &failure).await;
+            }
+        };
+        self.update(term, |life| {
+            life.saved_for_good(saved.and_then(|saved| saved.due), now());
+        })?;
+        let lines = self.keep_log(container, term.domain.owner).await;
         if let Err(failure) = container
             .run(&["/opt/agent/agent", "wipe"], Stdin::Nothing, COMMAND_LIMIT)
             .await
@@ -352,7 +412,27 @@ impl Agent {
             self.log(&failure);
         }
         container.destroy().await?;
-        self.settle(term, State::Asleep, None)
+        self.update(term, |life| life.stopped(lines.brief(), now()))
+            .map(drop)
+    }
+
+    /// An agent that goes on can be saved later. One that has ended, and whose container can't be saved again and again though
+    /// storage is well, never will be: its newest snapshot is what there is.
+    async fn stop_failed(
+        &self,
+        container: &Container,
+        term: &Term,
+        failure: &Failure,
+    ) -> Outcome<()> {
+        let unsaved = self.not_saved(failure, NOT_SAVED);
+        let life = self.update(term, |life| life.trouble = Some(unsaved))?;
+        let is_lost = life.is_some_and(|life| life.ended && life.attempts >= MAX_ATTEMPTS);
+        if !is_lost || failure.problem.code == Code::StorageUnavailable {
+            return Ok(());
+        }
+        self.keep_log(container, term.domain.owner).await;
+        self.clear(container).await?;
+        self.update(term, |life| life.discarded(now())).map(drop)
     }
 
     fn stopping(&self, term: &Term, phase: Phase) -> Outcome<()> {
@@ -361,11 +441,4 @@ impl Agent {
         })
         .map(drop)
     }
-}
-
-pub(crate) fn trouble(code: TroubleCode, detail: &str) -> Option<Trouble> {
-    Some(Trouble {
-        code,
-        detail: detail.to_owned(),
-    })
 }

@@ -3,12 +3,15 @@
 //! It decodes what the Worker sends and calls the part that does it. Requests only record what is wanted; all that is
 //! done to the container is done by the alarm, one step at a time (`driver`).
 
+mod archives;
 mod calls;
 mod choices;
 mod connections;
 mod container;
 mod driver;
 mod events;
+mod health;
+mod idle;
 mod import;
 mod injection;
 mod models;
@@ -22,6 +25,7 @@ mod snapshots;
 pub mod solana;
 mod start;
 mod store;
+mod wakes;
 mod watch;
 
 use core::cell::{Cell, RefCell};
@@ -33,11 +37,14 @@ use multiclaw_core::lifecycle::Life;
 use multiclaw_core::messages::{CALL_PATH, CALLER_HEADER, Call, Caller, Envelope, StatusView};
 use multiclaw_core::redaction::Redactor;
 use multiclaw_core::secret::Secret;
+use multiclaw_core::upload::{UPLOAD_HEADER, Upload};
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
+use crate::archives::Uploads;
 use crate::connections::Connections;
 use crate::container::Container;
 use crate::events::Listeners;
+use crate::health::Probes;
 use crate::models::InFlight;
 use crate::port::{Outcome, Tried as _, now};
 use crate::store::Store;
@@ -55,6 +62,8 @@ pub struct Agent {
     /// The tenant's secrets, as far as they were opened here.
     redactor: RefCell<Redactor>,
     calls_of_models: InFlight,
+    probes: Probes,
+    uploads: Uploads,
     /// Whether what is sealed is known to be looked after by an alarm.
     has_alarm: Cell<bool>,
 }
@@ -71,6 +80,8 @@ impl DurableObject for Agent {
             readings: Readings::default(),
             redactor: RefCell::default(),
             calls_of_models: InFlight::default(),
+            probes: Probes::default(),
+            uploads: Uploads::default(),
             has_alarm: Cell::default(),
         }
     }
@@ -118,7 +129,16 @@ impl Agent {
             self.open_store(false)?;
             return self.pass_on(caller, request).await;
         }
-        // After the other: a browser's request may hold what it likes under this name.
+        if let Some(text) = request
+            .headers()
+            .get(UPLOAD_HEADER)
+            .tried("upload header")?
+        {
+            let upload: Upload = serde_json::from_str(&text).map_err(|_| malformed())?;
+            self.open_store(false)?;
+            return self.take_upload(upload, request).await;
+        }
+        // After the others: a browser's request may hold what it likes under this name.
         if let Some(text) = request.headers().get(MODEL_HEADER).tried("model header")? {
             let call: ModelCall = serde_json::from_str(&text).map_err(|_| malformed())?;
             self.open_store(false)?;
@@ -198,6 +218,7 @@ impl Agent {
             last_snapshot: newest.map(snapshots::view),
             problem: life.trouble.clone(),
             renewal: life.renewal,
+            next_wake_at: life.next_wake_at(),
             agent_url: format!(
                 "{}/",
                 settings::hosts(&self.env)?.agent_origin(domain.asset)

@@ -15,6 +15,7 @@ use worker::{AbortController, Headers, Request, Response, ResponseBuilder};
 
 use crate::Agent;
 use crate::container::GATEWAY_PORT;
+use crate::health::is_of_ended;
 use crate::port::{Outcome, Tried as _, now};
 use crate::settings;
 use crate::watch::Care;
@@ -85,6 +86,14 @@ impl Agent {
             .fetch_request(Request::from(forwarded))
             .await;
         match answer {
+            Ok(answer) if is_of_ended(&answer) => {
+                self.wake_at(now()).await?;
+                Err(Failure::new(
+                    Code::AgentUnavailable,
+                    "The agent has ended by itself. It is saved and started again; try again in a moment.",
+                    "proxy: the agent has ended",
+                ))
+            }
             Ok(answer) => {
                 // Signed out, or evicted, while the agent thought about it.
                 if self.store.session(caller.session, now())?.is_none() {

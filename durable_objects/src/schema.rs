@@ -6,7 +6,7 @@ use multiclaw_core::error::{Code, Failure};
 use crate::port::Outcome;
 
 /// Each entry is applied once, in order; a released one is never changed.
-const MIGRATIONS: [&str; 5] = ["
+const MIGRATIONS: [&str; 6] = ["
 CREATE TABLE domain (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     asset TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, checked_at INTEGER NOT NULL);
@@ -30,7 +30,9 @@ CREATE TABLE uses (
 CREATE TABLE upkeep (one INTEGER PRIMARY KEY CHECK (one = 1), swept_at INTEGER NOT NULL);", "
 CREATE TABLE usage (
     day TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL,
-    requests INTEGER NOT NULL, tokens INTEGER NOT NULL, PRIMARY KEY (day, owner, name, source));"];
+    requests INTEGER NOT NULL, tokens INTEGER NOT NULL, PRIMARY KEY (day, owner, name, source));", "
+CREATE TABLE logs (owner TEXT PRIMARY KEY, taken_at INTEGER NOT NULL, lines TEXT NOT NULL);
+CREATE TABLE wakes (owner TEXT NOT NULL, at INTEGER NOT NULL, row TEXT NOT NULL, PRIMARY KEY (owner, at));"];
 
 /// How many migrations that this version does not know the database may have had: a Worker can be rolled back by one.
 const AHEAD: usize = 1;

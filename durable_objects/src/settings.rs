@@ -81,8 +81,10 @@ pub(crate) fn ownership(env: &Env) -> Outcome<OwnershipPolicy> {
 }
 
 pub(crate) fn policy(env: &Env) -> Outcome<Policy> {
+    let vars = |name: &str| var(env, name);
     Ok(Policy {
-        idle_timeout: seconds(&|name| var(env, name), "IDLE_TIMEOUT", 600, 5..=86_400)?,
+        idle_timeout: seconds(&vars, "IDLE_TIMEOUT", 600, 5..=86_400)?,
+        snapshot_period: seconds(&vars, "SNAPSHOT_PERIOD", 300, 5..=86_400)?,
     })
 }
 

@@ -10,8 +10,9 @@ use multiclaw_core::error::{Code, Failure};
 use multiclaw_core::ids::SnapshotId;
 use multiclaw_core::messages::SnapshotView;
 use multiclaw_core::retention::surplus;
-use multiclaw_core::snapshot::{Cause, Snapshot, Staged, StagedError};
+use multiclaw_core::snapshot::{ArchiveHash, Cause, Snapshot, Staged, StagedError};
 use multiclaw_core::tenancy::{R2Key, Tenant};
+use multiclaw_core::time::Timestamp;
 use wasm_bindgen::prelude::*;
 use worker::ResponseBody;
 use worker::web_sys::ReadableStream;
@@ -49,9 +50,37 @@ extern "C" {
 pub enum Restored {
     /// There is no snapshot: the tenant starts new.
     Nothing,
-    Newest,
-    /// So many newer ones could not be used.
-    Older(usize),
+    /// The archive had so many bytes; so many newer ones could not be used.
+    Some { size: u64, skipped: usize },
+}
+
+/// How a snapshot is to be taken.
+pub struct Taking {
+    pub id: SnapshotId,
+    pub cause: Cause,
+    /// While the agent goes on, rather than with it quiesced.
+    pub live: bool,
+    /// Not if there is nothing new since this was said.
+    pub unless: Option<ArchiveHash>,
+}
+
+/// What a snapshot that counts says of the state that it is of.
+pub struct Saved {
+    pub digest: ArchiveHash,
+    /// When the agent's schedule has something next.
+    pub due: Option<Timestamp>,
+}
+
+/// The two ends of the runtime's stream of so many bytes, which R2 needs: one to read, and the word that all was written.
+pub fn pipe_fixed(source: ReadableStream, size: u64) -> Outcome<(ReadableStream, Promise)> {
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "bounded by MAX_SIZE, far below 2^53"
+    )]
+    let fixed = FixedLengthStream::new(size as f64).tried("fixed-length stream")?;
+    let source: Pipe = JsValue::from(source).unchecked_into();
+    let piped = source.pipe_to(&fixed.writable()).tried("archive stream")?;
+    Ok((fixed.readable(), piped))
 }
 
 /// The snapshot in short, for a status.
@@ -65,37 +94,44 @@ pub fn view(snapshot: Snapshot) -> SnapshotView {
 }
 
 impl Agent {
-    /// Saves the agent's state. The agent stays quiesced until [`Agent::resume`] or the container's end.
+    /// Saves the agent's state; `None` when there was nothing new. Unless it is `live` the agent stays quiesced until
+    /// [`Agent::resume`] or the container's end.
     pub(crate) async fn take_snapshot(
         &self,
         container: &Container,
         domain: &Domain,
-        id: SnapshotId,
-        cause: Cause,
+        taking: Taking,
         before_upload: impl FnOnce() -> Outcome<()>,
-    ) -> Outcome<Snapshot> {
+    ) -> Outcome<Option<Saved>> {
         let tenant = Tenant {
             asset: domain.asset,
             owner: domain.owner,
         };
-        let said = container
-            .run(
-                &["/opt/agent/agent", "snapshot"],
-                Stdin::Nothing,
-                STAGE_LIMIT,
-            )
-            .await?;
-        let staged = Staged::parse(&said).map_err(|error| match error {
-            StagedError::TooLarge => Failure::new(
-                Code::WrongState,
-                "The agent's state is larger than 2 GiB. Remove large files from its workspace.",
-                "snapshot too large",
-            ),
-            other => Failure::internal(format!("snapshot: {other}")),
-        })?;
+        let unless = taking
+            .unless
+            .map(|hash| format!("--unless={}", String::from(hash)));
+        let mut command = vec!["/opt/agent/agent", "snapshot"];
+        if taking.live {
+            command.push("--live");
+        }
+        command.extend(unless.as_deref());
+        let said = container.run(&command, Stdin::Nothing, STAGE_LIMIT).await?;
+        let staged = match Staged::parse(&said) {
+            Ok(staged) => staged,
+            Err(StagedError::Unchanged) => return Ok(None),
+            Err(StagedError::TooLarge(biggest)) => {
+                let advice = StagedError::advice(&biggest);
+                return Err(Failure::new(
+                    Code::WrongState,
+                    &advice,
+                    "snapshot too large",
+                ));
+            }
+            Err(other) => return Err(Failure::internal(format!("snapshot: {other}"))),
+        };
         before_upload()?;
-        let key = tenant.prefix().snapshot(id);
-        if let Err(failure) = self.upload(container, &key, &staged).await {
+        let key = tenant.prefix().snapshot(taking.id);
+        if let Err(failure) = self.store_archive(container, &key, &staged).await {
             // It may be whole in R2 all the same: without a row nobody would ever delete it.
             let deleted = async {
                 let bucket = settings::bucket(&self.env)?;
@@ -106,10 +142,15 @@ impl Agent {
             }
             return Err(failure);
         }
+        let saved = Saved {
+            // An older image does not say: then each time counts as another.
+            digest: staged.digest.unwrap_or(staged.sha256),
+            due: staged.next_due_at(),
+        };
         let snapshot = Snapshot {
-            id,
+            id: taking.id,
             created_at: now(),
-            cause,
+            cause: taking.cause,
             size: staged.size,
             files: staged.files,
             sha256: staged.sha256,
@@ -118,26 +159,28 @@ impl Agent {
         };
         self.store.add_snapshot(tenant.owner, &snapshot)?;
         self.prune(&tenant).await;
-        Ok(snapshot)
+        if taking.cause != Cause::Period {
+            self.sweep_archives(&tenant).await;
+        }
+        Ok(Some(saved))
     }
 
-    async fn upload(&self, container: &Container, key: &R2Key, staged: &Staged) -> Outcome<()> {
+    async fn store_archive(
+        &self,
+        container: &Container,
+        key: &R2Key,
+        staged: &Staged,
+    ) -> Outcome<()> {
         let bucket = settings::bucket(&self.env)?;
         let process = container
             .exec(&["/opt/agent/agent", "send"], Stdin::Nothing)
             .await?;
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "bounded by MAX_SIZE, far below 2^53"
-        )]
-        let fixed = FixedLengthStream::new(staged.size as f64).tried("fixed-length stream")?;
-        let source: Pipe = JsValue::from(process.take_stdout()?).unchecked_into();
-        let piped = source.pipe_to(&fixed.writable()).tried("archive stream")?;
+        let (readable, piped) = pipe_fixed(process.take_stdout()?, staged.size)?;
         let transfer = async {
             let put = async {
                 // R2 compares length and hash itself and stores nothing that differs.
                 let stored = bucket
-                    .put(key.as_str(), fixed.readable())
+                    .put(key.as_str(), readable)
                     .sha256(staged.sha256.as_bytes().to_vec())
                     .execute();
                 stored
@@ -153,8 +196,16 @@ impl Agent {
             process.kill();
         }
         match done? {
-            (_, _, ended) if ended.code == 0 => Ok(()),
-            (_, _, ended) => Err(ended.failure()),
+            (_, _, ended) if ended.code == 0 => {}
+            (_, _, ended) => return Err(ended.failure()),
+        }
+        // That it was stored is believed when it is there.
+        let found = bucket.head(key.as_str()).await.stored("R2 head")?;
+        match found {
+            Some(object) if object.size() == staged.size => Ok(()),
+            _ => Err(storage_failure(
+                "R2 said that it stored the archive, and does not have it".to_owned(),
+            )),
         }
     }
 
@@ -241,8 +292,12 @@ impl Agent {
                 .run_to_end(&command, Stdin::Stream(stream), TRANSFER_LIMIT)
                 .await?;
             match (ended.code, index) {
-                (0, 0) => return Ok(Some(Restored::Newest)),
-                (0, _) => return Ok(Some(Restored::Older(index))),
+                (0, skipped) => {
+                    return Ok(Some(Restored::Some {
+                        size: snapshot.size,
+                        skipped,
+                    }));
+                }
                 // The archive is at fault: an older one may do.
                 (BAD_ARCHIVE, _) => self.log(&ended.failure()),
                 // The container is: the same archive may do in the next one.

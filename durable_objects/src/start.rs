@@ -15,7 +15,8 @@ use worker::{Delay, Headers, RequestInit};
 
 use crate::Agent;
 use crate::container::{Container, GATEWAY_PORT, Stdin};
-use crate::driver::{COMMAND_LIMIT, Term, trouble};
+use crate::driver::{COMMAND_LIMIT, NOT_STARTED, Term};
+use crate::health::is_of_ended;
 use crate::port::{Outcome, Tried as _, now, random, read_bounded, within};
 use crate::snapshots::Restored;
 use crate::store::Domain;
@@ -45,13 +46,11 @@ impl From<Failure> for Halt {
 
 impl Agent {
     pub(crate) async fn start(&self, container: &Container, term: &Term) -> Outcome<()> {
+        let owner = term.domain.owner;
         let mut life = self.life()?;
-        life.wish = Wish::Run;
-        life.attempts = life.attempts.saturating_add(1);
-        life.trouble = None;
         // What an earlier start's agent calls models with ends here.
-        life.pass = Some(SessionId::from_random(random()?));
-        life.enter(State::Starting, Some(Phase::Allocate), now());
+        life.begin_start(SessionId::from_random(random()?), now());
+        self.note_wake(owner, &life, |_| {})?;
         self.save_life(&life)?;
         let chosen = life.restore;
         // The owner may have chosen another one meanwhile, for the next start.
@@ -59,26 +58,42 @@ impl Agent {
             life.restore = life.restore.filter(|_| life.restore != chosen);
         };
         match self.try_start(container, term, chosen).await {
-            Ok(older) => self.update(term, |life| {
-                forget_choice(life);
-                life.attempts = 0;
-                life.last_active = now();
-                life.trouble = older;
-                life.enter(State::Running, None, now());
-            })?,
+            Ok(older) => {
+                let started = self.update(term, |life| {
+                    forget_choice(life);
+                    life.started(older, now());
+                })?;
+                if let Some(life) = started {
+                    self.note_wake(owner, &life, |wake| wake.ready_at = Some(now()))?;
+                }
+            }
             // The row says what is wanted in its place; this was no failed try.
-            Err(Halt::Interrupted) => self.update(term, |life| life.attempts = 0)?,
+            Err(Halt::Interrupted) => drop(self.update(term, |life| life.attempts = 0)?),
             Err(Halt::Failed(code, failure)) => {
                 self.log(&failure);
+                let booted = matches!(self.life()?.phase, Some(Phase::Boot | Phase::Ready));
+                let lines = match booted && container.running() {
+                    true => self.keep_log(container, owner).await.brief(),
+                    false => Vec::new(),
+                };
                 container.destroy().await?;
+                let known = failure.problem.code != Code::Internal;
+                let detail = match known {
+                    true => self.clean(&failure.problem.detail),
+                    false => NOT_STARTED.to_owned(),
+                };
+                let trouble = Some(Trouble {
+                    lines,
+                    ..Trouble::new(code, detail)
+                });
                 if code == TroubleCode::RestoreFailed {
                     self.update(term, forget_choice)?;
-                    let detail = self.clean(&failure.problem.detail);
-                    self.fail_start(term, trouble(code, &detail))?;
+                    self.fail_start(term, trouble)?;
+                } else {
+                    self.update(term, |life| life.trouble = trouble)?;
                 }
-                None
             }
-        };
+        }
         Ok(())
     }
 
@@ -91,6 +106,7 @@ impl Agent {
         // What runs here is left of a start that died, or of an owner before: it was never let go.
         self.clear(container).await?;
         container.start(&["/opt/agent/agent", "init"])?;
+        self.look_when_ended(container)?;
         self.until_commands_run(container, term).await?;
 
         self.phase(term, Phase::Restore)?;
@@ -101,6 +117,12 @@ impl Agent {
             // Starting empty over what exists would look like a loss of memory, and become one.
             _ => return Err(no_restore()),
         };
+        if let Restored::Some { size, .. } = restored {
+            let life = self.life()?;
+            self.note_wake(term.domain.owner, &life, |wake| {
+                wake.restored_bytes = Some(size)
+            })?;
+        }
 
         self.phase(term, Phase::Inject)?;
         // Secrets go to the owner of this moment alone: another one evicts, which the next line sees.
@@ -112,11 +134,11 @@ impl Agent {
         self.until_ready(container, term).await?;
         self.phase(term, Phase::Ready)?;
         Ok(match restored {
-            Restored::Older(skipped) => trouble(
+            Restored::Some { skipped, .. } if skipped > 0 => Some(Trouble::new(
                 TroubleCode::RestoredOlder,
-                &format!("{skipped} newer snapshot(s) could not be restored; an older one was."),
-            ),
-            Restored::Nothing | Restored::Newest => None,
+                format!("{skipped} newer snapshot(s) could not be restored; an older one was."),
+            )),
+            Restored::Nothing | Restored::Some { .. } => None,
         })
     }
 
@@ -147,7 +169,7 @@ impl Agent {
         let mut in_a_row = 0_u8;
         while in_a_row < 2 {
             if !container.running() {
-                return Err(Failure::internal("the agent ended while it booted").into());
+                return Err(ended_in_boot().into());
             }
             if now() >= deadline {
                 return Err(Failure::internal("the agent was not ready in time").into());
@@ -158,6 +180,11 @@ impl Agent {
                 self.is_started(container, &term.domain),
             )
             .await;
+            if let Err(failure) = &started
+                && failure.problem.code == Code::AgentUnavailable
+            {
+                return Err(ended_in_boot().into());
+            }
             in_a_row = if started.unwrap_or(false) {
                 in_a_row.saturating_add(1)
             } else {
@@ -185,6 +212,9 @@ impl Agent {
             .fetch("http://agent/startupz", Some(init))
             .await
             .tried("probe")?;
+        if is_of_ended(&response) {
+            return Err(ended_in_boot());
+        }
         if response.status_code() != 200 {
             return Ok(false);
         }
@@ -197,6 +227,14 @@ impl Agent {
     /// Enters a phase of a start, unless the owner changed their mind.
     fn phase(&self, term: &Term, phase: Phase) -> Result<(), Halt> {
         self.still_wanted(term)?;
+        let before = self.life()?;
+        if let (Some(passed), Some(since)) = (before.phase, before.phase_since)
+            && passed != phase
+        {
+            self.note_wake(term.domain.owner, &before, |wake| {
+                wake.passed(passed, since, now());
+            })?;
+        }
         self.update(term, |life| {
             life.enter(State::Starting, Some(phase), now());
         })?;
@@ -212,6 +250,14 @@ impl Agent {
             Err(Halt::Interrupted)
         }
     }
+}
+
+fn ended_in_boot() -> Failure {
+    Failure::new(
+        Code::AgentUnavailable,
+        "The agent ended while it booted. Start it again; if it stays so, look at its log, or restore an older snapshot.",
+        "the agent ended while it booted",
+    )
 }
 
 fn no_restore() -> Halt {

@@ -4,6 +4,7 @@
 //! One that fails does not undo those before it: where that matters, see `atomically`.
 
 mod access;
+mod awake;
 mod sealed;
 mod tenant;
 mod usage;

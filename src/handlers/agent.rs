@@ -1,18 +1,19 @@
 //! `/v1/agents/{asset}/...`: what an owner asks of their agent. The token's subject must be the agent addressed (C06).
 
 use multiclaw_agent_object::port::Outcome;
-use multiclaw_core::error::Problem;
+use multiclaw_core::error::{Code, Problem};
 use multiclaw_core::ids::Asset;
-use multiclaw_core::messages::{Call, OwnerCall};
+use multiclaw_core::messages::{Call, Caller, OwnerCall};
 use multiclaw_core::model::{ModelRef, parse_providers, providers};
 use multiclaw_core::route::AgentRoute;
 use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::SecretName;
 use multiclaw_core::session::Audience;
+use multiclaw_core::upload::{MEDIA_TYPE, Upload};
 use worker::{Env, Request, Response};
 
 use super::caller;
-use crate::input::{Fields, MAX_BODY};
+use crate::input::{Fields, MAX_BODY, header};
 use crate::ports::objects;
 
 pub async fn handle(
@@ -33,8 +34,15 @@ pub async fn handle(
         AgentRoute::Events => OwnerCall::Events,
         AgentRoute::Open => OwnerCall::Open,
         AgentRoute::ListSnapshots => OwnerCall::ListSnapshots,
-        AgentRoute::TakeSnapshot => OwnerCall::TakeSnapshot,
+        AgentRoute::TakeSnapshot if header(&request, "content-type").is_none() => {
+            OwnerCall::TakeSnapshot
+        }
+        AgentRoute::TakeSnapshot => return upload(caller, &request, env).await,
         AgentRoute::RestoreSnapshot(id) => OwnerCall::RestoreSnapshot { id },
+        AgentRoute::DownloadSnapshot(id) => OwnerCall::DownloadSnapshot { id },
+        AgentRoute::DeleteSnapshot(id) => OwnerCall::DeleteSnapshot { id },
+        AgentRoute::Logs => OwnerCall::Logs,
+        AgentRoute::Wakes => OwnerCall::Wakes,
         AgentRoute::ListSecrets => OwnerCall::ListSecrets,
         AgentRoute::PutSecret(name) => {
             let fields = Fields::read(&request).await?;
@@ -75,6 +83,21 @@ pub async fn handle(
         AgentRoute::Usage => OwnerCall::Usage,
     };
     objects::call(env, asset, Call::Owner(caller, call)).await
+}
+
+/// An archive of the owner's goes to the object as it comes.
+async fn upload(caller: Caller, request: &Request, env: &Env) -> Outcome<Response> {
+    let media = header(request, "content-type").unwrap_or_default();
+    if !media.eq_ignore_ascii_case(MEDIA_TYPE) {
+        let detail = format!(
+            "Send no body to have a snapshot taken, or an archive as `content-type: {MEDIA_TYPE}`."
+        );
+        return Err(Problem::new(Code::UnsupportedMediaType, detail).into());
+    }
+    let length = header(request, "content-length");
+    let digest = header(request, "repr-digest");
+    let upload = Upload::parse(caller, length.as_deref(), digest.as_deref())?;
+    objects::upload(env, upload, request).await
 }
 
 fn keyless(fields: &Fields) -> Result<Vec<SecretName>, Problem> {

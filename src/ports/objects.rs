@@ -7,6 +7,7 @@ use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::{CALL_URL, CALLER_HEADER, Call, Caller, Envelope};
 use multiclaw_core::tenancy::object_name;
+use multiclaw_core::upload::{UPLOAD_HEADER, Upload};
 use worker::{Env, Headers, Method, Request, RequestInit, Response, Stub};
 
 /// Longest answer to a call: a snapshot on demand waits for its upload.
@@ -43,6 +44,28 @@ pub async fn pass_on(env: &Env, caller: Caller, request: &Request) -> Outcome<Re
     let headers: &Headers = copy.headers();
     headers.set(CALLER_HEADER, &text).tried("request")?;
     send(env, caller.asset, copy).await
+}
+
+/// Hands an archive to the object of its owner's domain, whose token was verified.
+pub async fn upload(env: &Env, upload: Upload, request: &Request) -> Outcome<Response> {
+    let text = serde_json::to_string(&upload)
+        .map_err(|error| Failure::internal(format!("upload: {error}")))?;
+    // Of the client's headers none is passed on.
+    let headers = Headers::new();
+    headers.set(UPLOAD_HEADER, &text).tried("upload")?;
+    let init = worker::web_sys::RequestInit::new();
+    init.set_method("POST");
+    init.set_headers(&headers.0);
+    if let Some(body) = request.inner().body() {
+        init.set_body(&worker::wasm_bindgen::JsValue::from(body));
+    }
+    let request = worker::web_sys::Request::new_with_str_and_init(CALL_URL, &init);
+    send(
+        env,
+        upload.caller.asset,
+        Request::from(request.tried("upload")?),
+    )
+    .await
 }
 
 /// Hands an agent's call of a model to its object. The pass was verified.

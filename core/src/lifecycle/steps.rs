@@ -60,8 +60,15 @@ impl Life {
         }
     }
 
+    /// When a sleeping agent wakes by itself.
+    #[must_use]
+    pub fn next_wake_at(&self) -> Option<Timestamp> {
+        let due = self.due.map(|due| due.saturating_sub(WAKE_AHEAD));
+        due.filter(|_| self.state == State::Asleep && self.wish == Wish::Sleep)
+    }
+
     fn asleep(&self, now: Timestamp) -> Step {
-        match self.due.map(|due| due.saturating_sub(WAKE_AHEAD)) {
+        match self.next_wake_at() {
             None => Step::Rest,
             Some(at) if at <= now => Step::Rouse,
             Some(at) => Step::Watch { at },

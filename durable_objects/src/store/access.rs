@@ -146,7 +146,7 @@ impl Store {
             let ended = Entry::SessionsEnded { count };
             let count = self.shred(&owner)?;
             let shredded = Entry::SecretsShredded { count };
-            for table in ["choices", "uses"] {
+            for table in ["choices", "uses", "logs", "wakes"] {
                 self.run(
                     &format!("DELETE FROM {table} WHERE owner <> ?"),
                     vec![owner.as_str().into()],

@@ -1,0 +1,229 @@
+//! Snapshots in their owner's hands: download, upload, delete; and what nobody has a row of is swept from R2.
+//!
+//! Bytes go between browser and R2 as the runtime's own streams, never through this object's memory.
+
+use core::cell::RefCell;
+use core::time::Duration;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use futures_util::future::try_join;
+use js_sys::futures::JsFuture;
+use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::ids::SnapshotId;
+use multiclaw_core::retention::MAX_UPLOADS;
+use multiclaw_core::snapshot::{Cause, Report, Snapshot};
+use multiclaw_core::tenancy::Tenant;
+use multiclaw_core::time::{Seconds, Timestamp};
+use multiclaw_core::upload::{MEDIA_TYPE, Upload, repr_digest};
+use worker::{Request, Response, ResponseBody, ResponseBuilder};
+
+use crate::Agent;
+use crate::port::{Outcome, Tried as _, now, random, storage_failure, within};
+use crate::reply::{empty, json};
+use crate::settings;
+use crate::snapshots::pipe_fixed;
+use crate::watch::Care;
+
+/// The Worker waits for no longer.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(300);
+/// What is in R2 without a row for so long is nobody's any more: no transfer takes as long.
+const ORPHAN_AGE: Seconds = Seconds::new(3600);
+
+/// The uploads under way, which have no row yet.
+#[derive(Clone, Default)]
+pub struct Uploads(Rc<RefCell<BTreeSet<String>>>);
+
+struct Under(Uploads, String);
+
+impl Uploads {
+    fn begin(&self, id: SnapshotId) -> Under {
+        let id = id.to_string();
+        self.0.borrow_mut().insert(id.clone());
+        Under(self.clone(), id)
+    }
+
+    fn holds(&self, id: &str) -> bool {
+        self.0.borrow().contains(id)
+    }
+
+    fn any(&self) -> bool {
+        !self.0.borrow().is_empty()
+    }
+}
+
+impl Drop for Under {
+    fn drop(&mut self) {
+        self.0.0.borrow_mut().remove(&self.1);
+    }
+}
+
+impl Agent {
+    fn known_snapshot(&self, tenant: &Tenant, id: SnapshotId) -> Outcome<Snapshot> {
+        let mut all = self.store.snapshots(tenant.owner)?.into_iter();
+        let found = all.find(|snapshot| snapshot.id == id);
+        found.ok_or_else(|| Problem::new(Code::NotFound, "There is no such snapshot.").into())
+    }
+
+    pub(crate) async fn download(&self, tenant: &Tenant, id: SnapshotId) -> Outcome<Response> {
+        let snapshot = self.known_snapshot(tenant, id)?;
+        let bucket = settings::bucket(&self.env)?;
+        let key = tenant.prefix().snapshot(id);
+        let object = bucket.get(key.as_str()).execute().await.stored("R2 get")?;
+        let whole = object.filter(|object| object.size() == snapshot.size);
+        let body = whole.as_ref().and_then(worker::Object::body).ok_or_else(|| {
+            Failure::new(
+                Code::StorageUnavailable,
+                "The archive of this snapshot is missing or damaged. Delete it, and use another.",
+                "R2 get: missing or of another length",
+            )
+        })?;
+        let ResponseBody::Stream(stream) = body.response_body().stored("R2 get")? else {
+            return Err(storage_failure("R2 get: no stream".to_owned()));
+        };
+        let name = format!("attachment; filename=\"{}.tar.zst\"", snapshot.id);
+        let mut builder = ResponseBuilder::new();
+        for (header, value) in [
+            ("content-type", MEDIA_TYPE),
+            ("content-length", &snapshot.size.to_string()),
+            ("content-disposition", &name),
+            ("repr-digest", &repr_digest(snapshot.sha256)),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            builder = builder.with_header(header, value).tried("download")?;
+        }
+        Ok(builder.body(ResponseBody::Stream(stream)))
+    }
+
+    pub(crate) async fn delete_archive(
+        &self,
+        tenant: &Tenant,
+        id: SnapshotId,
+    ) -> Outcome<Response> {
+        let snapshot = self.known_snapshot(tenant, id)?;
+        let all = self.store.snapshots(tenant.owner)?;
+        let newest = all.iter().find(|snapshot| snapshot.cause != Cause::Upload);
+        let is_in_use = self.life()?.restore == Some(id);
+        if newest.is_some_and(|newest| newest.id == id) && snapshot.cause != Cause::Upload {
+            let detail = "The newest snapshot is what the agent goes on from, so it can't be deleted. Take another one first.";
+            return Err(Problem::new(Code::WrongState, detail).into());
+        }
+        if is_in_use {
+            let detail = "This snapshot is about to be restored. Delete it after that.";
+            return Err(Problem::new(Code::WrongState, detail).into());
+        }
+        // The row first: a row without its archive would be a snapshot that can't be restored.
+        self.store.delete_snapshot(tenant.owner, id)?;
+        let bucket = settings::bucket(&self.env)?;
+        let key = tenant.prefix().snapshot(id);
+        if let Err(failure) = bucket.delete(key.as_str()).await.stored("R2 delete") {
+            // It counts no more; the sweep takes it.
+            self.log(&failure);
+        }
+        Ok(empty())
+    }
+
+    /// Takes an archive that its owner sends. It is checked as any other when it is restored, and that only when it is chosen.
+    pub(crate) async fn take_upload(&self, upload: Upload, request: Request) -> Outcome<Response> {
+        let (_, domain) = self.admit(upload.caller, Care::Fresh).await?;
+        let tenant = Tenant {
+            asset: domain.asset,
+            owner: domain.owner,
+        };
+        let all = self.store.snapshots(tenant.owner)?;
+        let sent = all
+            .iter()
+            .filter(|snapshot| snapshot.cause == Cause::Upload);
+        if sent.count() >= MAX_UPLOADS || self.uploads.any() {
+            let detail = format!(
+                "One upload at a time, and at most {MAX_UPLOADS} are kept: wait for the one under way, or delete one first."
+            );
+            return Err(Problem::new(Code::WrongState, detail).into());
+        }
+        let body = request
+            .inner()
+            .body()
+            .ok_or_else(|| Problem::new(Code::MalformedBody, "The body must be the archive."))?;
+        let id = SnapshotId::from_random(random()?);
+        let _under = self.uploads.begin(id);
+        let tenure = self.life()?.tenure;
+        let bucket = settings::bucket(&self.env)?;
+        let key = tenant.prefix().snapshot(id);
+        let (readable, piped) = pipe_fixed(body, upload.size)?;
+        let put = async {
+            let stored = bucket
+                .put(key.as_str(), readable)
+                .sha256(upload.sha256.as_bytes().to_vec())
+                .execute();
+            stored.await.map(drop).stored("R2 put")
+        };
+        let piped = async { JsFuture::from(piped).await.map(drop).stored("upload") };
+        let done = within(UPLOAD_LIMIT, "upload by the owner", try_join(put, piped)).await;
+        let is_still_theirs = self.life()?.tenure == tenure;
+        if (done.is_err() || !is_still_theirs)
+            && let Err(orphan) = bucket.delete(key.as_str()).await.stored("R2 delete")
+        {
+            self.log(&orphan);
+        }
+        done.map_err(|failure| {
+            self.log(&failure);
+            Problem::new(
+                Code::MalformedBody,
+                "The archive did not come whole: its size or hash differ from what was announced, or it took more than 5 minutes.",
+            )
+        })?;
+        if !is_still_theirs {
+            return Err(Problem::not_yours().into());
+        }
+        let snapshot = Snapshot {
+            id,
+            created_at: now(),
+            cause: Cause::Upload,
+            size: upload.size,
+            files: 0,
+            sha256: upload.sha256,
+            openclaw: "unknown".to_owned(),
+            report: Report::default(),
+        };
+        self.store.add_snapshot(tenant.owner, &snapshot)?;
+        json(201, &snapshot)
+    }
+
+    /// Deletes what lies in R2 for the tenant and counts for nothing: left by a transfer that died in its middle. Failing
+    /// leaves too much, which hurts nobody.
+    pub(crate) async fn sweep_archives(&self, tenant: &Tenant) {
+        let swept = async {
+            let bucket = settings::bucket(&self.env)?;
+            let prefix = tenant.prefix().to_string();
+            let mut list = bucket.list().prefix(prefix.clone());
+            loop {
+                let found = list.execute().await.stored("R2 list")?;
+                let rows = self.store.snapshots(tenant.owner)?;
+                let known: BTreeSet<String> = rows
+                    .iter()
+                    .map(|snapshot| tenant.prefix().snapshot(snapshot.id).as_str().to_owned())
+                    .collect();
+                for object in found.objects() {
+                    let key = object.key();
+                    let uploaded_at = object.uploaded().as_millis();
+                    let uploaded_at =
+                        Timestamp::from_millis(i64::try_from(uploaded_at).unwrap_or(i64::MAX));
+                    let is_old = uploaded_at.saturating_add(ORPHAN_AGE) < now();
+                    let id = key.rsplit('/').next().unwrap_or_default();
+                    let is_ours = key.starts_with(&prefix);
+                    if is_ours && is_old && !known.contains(&key) && !self.uploads.holds(id) {
+                        bucket.delete(key.as_str()).await.stored("R2 delete")?;
+                    }
+                }
+                match found.cursor().filter(|_| found.truncated()) {
+                    Some(cursor) => list = bucket.list().prefix(prefix.clone()).cursor(cursor),
+                    None => return Ok(()),
+                }
+            }
+        };
+        if let Err(failure) = swept.await {
+            self.log(&failure);
+        }
+    }
+}

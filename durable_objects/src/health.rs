@@ -1,0 +1,143 @@
+//! Whether the agent that runs is well: it is asked from time to time, its container tells when it ends, and what it last
+//! wrote is kept for its owner (C20).
+
+use core::cell::Cell;
+use core::time::Duration;
+use std::rc::Rc;
+
+use multiclaw_core::ids::Wallet;
+use multiclaw_core::lifecycle::{ASK_AGAIN_AFTER, State};
+use multiclaw_core::log_lines::{LogLines, LogView};
+use multiclaw_core::time::Timestamp;
+use worker::wasm_bindgen_futures::spawn_local;
+use worker::{Response, ScheduledTime};
+
+use crate::Agent;
+use crate::container::{Container, GATEWAY_PORT, Stdin};
+use crate::driver::Term;
+use crate::port::{Outcome, Tried as _, now, within};
+
+/// An agent that computes may be slow to answer.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+const LOG_LIMIT: Duration = Duration::from_secs(15);
+/// What answers on the port of a gateway that has ended says so, with its exit code (`container/lib/ended.mjs`).
+const ENDED_HEADER: &str = "x-agent-ended";
+
+/// What of the agent's health is known in memory alone.
+#[derive(Default)]
+pub struct Probes {
+    asked_at: Cell<Option<Timestamp>>,
+    /// Whether the container's end is being waited for.
+    monitored: Rc<Cell<bool>>,
+}
+
+/// Whether this is no answer of the agent, but of what stands in its place since it ended.
+pub fn is_of_ended(answer: &Response) -> bool {
+    answer.headers().get(ENDED_HEADER).ok().flatten().is_some()
+}
+
+impl Agent {
+    /// Asks the running agent for a sign of life. Tells whether anything is to be done now.
+    pub(crate) async fn look_at_agent(&self, container: &Container, term: &Term) -> Outcome<bool> {
+        let life = self.life()?;
+        if life.state != State::Running || !container.running() {
+            return Ok(false);
+        }
+        self.look_when_ended(container)?;
+        // However often the alarm comes, what counts is for how long it does not answer.
+        let asked_at = self.probes.asked_at.get();
+        if asked_at.is_some_and(|at| at.saturating_add(ASK_AGAIN_AFTER) > now()) {
+            return Ok(false);
+        }
+        self.probes.asked_at.set(Some(now()));
+        let answer = within(PROBE_LIMIT, "liveness probe", async {
+            let port = container.port(GATEWAY_PORT)?;
+            port.fetch("http://agent/healthz", None)
+                .await
+                .tried("probe")
+        });
+        let answer = answer.await;
+        if let Err(failure) = &answer {
+            self.log(failure);
+        }
+        let ended = answer.as_ref().is_ok_and(is_of_ended);
+        let mut is_over = false;
+        self.update(term, |life| {
+            // Whatever was asked for meanwhile is done first.
+            if life.state == State::Running {
+                is_over = life.answered(answer.is_ok()) || ended;
+                if is_over {
+                    life.end(now());
+                }
+            }
+        })?;
+        Ok(is_over)
+    }
+
+    /// Has the alarm come when the container ends.
+    pub(crate) fn look_when_ended(&self, container: &Container) -> Outcome<()> {
+        if self.probes.monitored.replace(true) {
+            return Ok(());
+        }
+        let ended = container.monitor()?;
+        let storage = self.state.storage();
+        let monitored = self.probes.monitored.clone();
+        spawn_local(async move {
+            ended.await;
+            monitored.set(false);
+            // Else the next look sees it.
+            let _ = storage
+                .set_alarm(ScheduledTime::new(js_sys::Date::new_0()))
+                .await;
+        });
+        Ok(())
+    }
+
+    /// Takes the last lines out of a container that is about to go. What can't be had is not worth a failure.
+    pub(crate) async fn keep_log(&self, container: &Container, owner: Wallet) -> LogLines {
+        let kept = async {
+            let lines = self.read_log(container).await?;
+            self.store.save_log(owner, &lines, now())?;
+            Ok(lines)
+        };
+        kept.await.unwrap_or_else(|failure| {
+            self.log(&failure);
+            LogLines::default()
+        })
+    }
+
+    pub(crate) async fn show_log(&self, owner: Wallet) -> Outcome<LogView> {
+        let container = self.container()?;
+        let runs =
+            matches!(self.life()?.state, State::Running | State::Starting) && container.running();
+        if runs {
+            match self.read_log(&container).await {
+                Ok(lines) => {
+                    return Ok(LogView {
+                        lines,
+                        taken_at: Some(now()),
+                        live: true,
+                    });
+                }
+                // An older image has no such command, and a container can end at any time.
+                Err(failure) => self.log(&failure),
+            }
+        }
+        let (taken_at, lines) = self.store.log(owner)?.unzip();
+        Ok(LogView {
+            lines: lines.unwrap_or_default(),
+            taken_at,
+            live: false,
+        })
+    }
+
+    async fn read_log(&self, container: &Container) -> Outcome<LogLines> {
+        let told = container
+            .run(&["/opt/agent/agent", "logs"], Stdin::Nothing, LOG_LIMIT)
+            .await?;
+        let lines = LogLines::parse(&told).map_err(|_| {
+            multiclaw_core::error::Failure::internal("`logs` printed what is no log")
+        })?;
+        Ok(lines.map(|line| self.clean(line)))
+    }
+}
