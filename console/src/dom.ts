@@ -25,6 +25,13 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Shows lines of a log in a section that scrolls, which the keyboard can only where it can get to; hides it without any. */
+export function setLines(section: HTMLElement, lines: readonly string[]): void {
+  setText(within(section, "pre", HTMLPreElement), lines.join("\n"));
+  section.tabIndex = 0;
+  section.hidden = lines.length === 0;
+}
+
 /** Disables or enables a button; a focus that would be lost with it goes to `fallback`. */
 export function setEnabled(button: HTMLButtonElement, enabled: boolean, fallback: HTMLElement): void {
   if (button.disabled === !enabled) return;
