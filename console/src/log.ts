@@ -21,7 +21,5 @@ export function showLog(context: AgentContext): void {
       setText(show, "Refresh the log");
       setText(source, logSource(log));
       setLines(lines, log.lines);
-      // The newest line is the last.
-      lines.scrollTop = lines.scrollHeight;
     });
 }

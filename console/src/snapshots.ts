@@ -144,8 +144,8 @@ async function confirmDelete(
   const when = formatDateTime(snapshot.createdAt);
   const yes = await confirm(
     `Delete the snapshot of ${when}?`,
-    `It is gone for good: ${factsText(snapshot)}. The agent can't go back to what it was then, unless you have ` +
-      "downloaded it. The other snapshots, and the agent as it is now, stay.",
+    `${factsText(snapshot)}. Unless you have downloaded it, the agent can never go back to what it was then. The other ` +
+      "snapshots, and the agent as it is now, stay.",
     "Delete",
   );
   if (!yes || context.api.signal.aborted) return;
