@@ -1,8 +1,9 @@
 // The agent's screen: its state, the progress of a start or stop, and what the owner can do with it.
 import { type AgentApi, type AgentState, ApiError, agentApi, type Session, type Status } from "./api.ts";
-import { byId, setBusy, setEnabled, setText } from "./dom.ts";
+import { byId, setBusy, setEnabled, setLines, setText } from "./dom.ts";
 import { watchStatus } from "./events.ts";
 import { formatAgo, formatDateTime, formatElapsed, formatSize } from "./format.ts";
+import { showLog } from "./log.ts";
 import { clearNotices, showError } from "./notices.ts";
 import { openAgent } from "./open.ts";
 import { advance, PHASE_LABELS, steps, type Timeline, totalElapsed } from "./progress.ts";
@@ -10,6 +11,7 @@ import { showSecrets } from "./secrets.ts";
 import { showSettings } from "./settings.ts";
 import { showSnapshots } from "./snapshots.ts";
 import { showUsage } from "./usage.ts";
+import { showWakes } from "./wakes.ts";
 
 /** What the cards of this screen share. */
 export interface AgentContext {
@@ -38,8 +40,10 @@ const domain = byId("agent-domain", HTMLHeadingElement);
 const heading = byId("agent-heading", HTMLHeadingElement);
 const badge = byId("agent-state", HTMLSpanElement);
 const since = byId("agent-since", HTMLParagraphElement);
+const nextWake = byId("agent-next-wake", HTMLParagraphElement);
 const phase = byId("agent-phase", HTMLParagraphElement);
 const problem = byId("agent-problem", HTMLDivElement);
+const problemLines = byId("agent-problem-lines", HTMLElement);
 const progress = byId("agent-progress", HTMLDivElement);
 const stepList = byId("agent-steps", HTMLOListElement);
 const openHint = byId("open-hint", HTMLParagraphElement);
@@ -75,6 +79,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
     status = next;
     render(next, timeline);
     snapshots.onStatus(previous, next);
+    wakes.onStatus(previous, next);
   }
 
   async function run(
@@ -109,6 +114,8 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
     void run(null, secrets.load);
     void run(null, settings.load);
   });
+  const wakes = showWakes(context);
+  showLog(context);
   const watcher = watchStatus({
     url: api.eventsUrl,
     signal,
@@ -120,7 +127,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
 
   const load = async () => {
     applyAnswer(await api.status());
-    await Promise.all([settings.load(), secrets.load(), usage.load(), snapshots.load()]);
+    await Promise.all([settings.load(), secrets.load(), usage.load(), snapshots.load(), wakes.load()]);
   };
   void run(null, load);
 
@@ -150,7 +157,7 @@ function reset(session: Session): void {
   setText(byId("agent-last-snapshot", HTMLElement), "…");
   setText(badge, "Loading…");
   delete badge.dataset.state;
-  for (const element of [since, phase, openHint]) setText(element, "");
+  for (const element of [since, nextWake, phase, openHint]) setText(element, "");
   problem.hidden = true;
   progress.hidden = true;
   live.hidden = true;
@@ -169,6 +176,8 @@ function render(status: Status, timeline: Timeline | null): void {
   problem.hidden = status.problem === null;
   setText(byId("agent-problem-detail", HTMLParagraphElement), status.problem?.detail ?? "");
   setText(byId("agent-problem-code", HTMLParagraphElement), status.problem?.code ?? "");
+  setLines(problemLines, status.problem?.lines ?? []);
+  setText(nextWake, nextWakeText(status));
 
   setEnabled(buttons.open, state === "running", heading);
   setEnabled(buttons.start, state === "asleep" || state === "failed", heading);
@@ -220,6 +229,10 @@ function phaseText({ state, phase: current, problem: fault }: Status): string {
   const label = STATE_LABELS[state] ?? state;
   if (fault !== null) return `${label}: ${fault.detail}`;
   return current === null ? label : `${label}: ${PHASE_LABELS[current] ?? current}`;
+}
+
+function nextWakeText({ nextWakeAt }: Status): string {
+  return nextWakeAt ? `Wakes by itself at ${formatDateTime(nextWakeAt)}, for its schedule.` : "";
 }
 
 function lastSnapshotText({ lastSnapshot }: Status): string {

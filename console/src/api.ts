@@ -48,10 +48,20 @@ export interface Status {
   readonly lastSnapshot:
     | ({ readonly id: string; readonly createdAt: string; readonly size: number } & LeakReport)
     | null;
-  readonly problem: { readonly code: string; readonly detail: string } | null;
+  readonly problem: Problem | null;
   /** A change of a secret on its way to the running agent. */
   readonly renewal: "reload" | "restart" | null;
+  /** While it sleeps: when its own schedule wakes it next. */
+  readonly nextWakeAt?: string | null;
   readonly agentUrl: string;
+}
+
+/** Why an agent is not as it was asked to be. */
+export interface Problem {
+  readonly code: string;
+  readonly detail: string;
+  /** The last lines of its log. */
+  readonly lines?: readonly string[];
 }
 
 export interface SecretEntry {
@@ -138,6 +148,55 @@ export interface Snapshot extends LeakReport {
   readonly cause: string;
   readonly size: number;
   readonly files: number;
+  readonly sha256: string;
+  /** Version of OpenClaw that wrote the state. */
+  readonly openclaw: string;
+}
+
+export interface AgentLog {
+  /** Newest last. */
+  readonly lines: readonly string[];
+  readonly takenAt: string | null;
+  /** Of the agent that runs now; else kept from when it last ended. */
+  readonly live: boolean;
+}
+
+/** Steps of a start that are timed. */
+export type TimedPhase = Extract<Phase, "allocate" | "restore" | "inject" | "boot">;
+
+/** One time that the agent was awake, from the start on. */
+export interface Wake {
+  readonly at: string;
+  readonly cause: string;
+  /** Milliseconds. A phase that the start did not come to is absent. */
+  readonly phases: Readonly<Partial<Record<TimedPhase, number | null>>>;
+  readonly readyAt: string | null;
+  readonly restoredBytes: number | null;
+  readonly endedAt: string | null;
+  readonly end: string | null;
+}
+
+/** What an agent was awake in one day (UTC). */
+export interface WakeDay {
+  readonly day: string;
+  readonly minutes: number;
+  /** How often it woke, by cause. */
+  readonly causes: Readonly<Record<string, number>>;
+}
+
+export interface Wakes {
+  readonly wakes: readonly Wake[];
+  /** Milliseconds until half, and 95 of 100, of the wakes were ready. */
+  readonly ready: { readonly p50: number | null; readonly p95: number | null };
+  readonly days: readonly WakeDay[];
+}
+
+/** A file to send, with the hash that the service compares it with. */
+export interface Upload {
+  readonly bytes: ArrayBuffer;
+  readonly type: string;
+  /** In the form of the `Repr-Digest` header. */
+  readonly digest: string;
 }
 
 /** The service answered, and the answer is an error. */
@@ -174,6 +233,8 @@ export class NetworkError extends Error {
 
 interface Options {
   readonly body?: unknown;
+  /** A body that is sent as it is, in place of JSON. */
+  readonly file?: Upload;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutSeconds?: number;
 }
@@ -181,6 +242,8 @@ interface Options {
 const DEFAULT_TIMEOUT_SECONDS = 30;
 /** Quiescing an agent and uploading its state takes minutes when the state is large. */
 const SNAPSHOT_TIMEOUT_SECONDS = 300;
+/** The largest file over a slow line. */
+const UPLOAD_TIMEOUT_SECONDS = 1_800;
 
 async function request<T>(method: string, path: string, options: Options = {}): Promise<T> {
   const timeout = AbortSignal.timeout((options.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS) * 1000);
@@ -195,6 +258,10 @@ async function request<T>(method: string, path: string, options: Options = {}): 
   if (options.body !== undefined) {
     init.headers = { ...init.headers, "content-type": "application/json" };
     init.body = JSON.stringify(options.body);
+  }
+  if (options.file !== undefined) {
+    init.headers = { ...init.headers, "content-type": options.file.type, "repr-digest": options.file.digest };
+    init.body = options.file.bytes;
   }
   let response: Response;
   let text: string;
@@ -248,6 +315,7 @@ export type AgentApi = ReturnType<typeof agentApi>;
 export function agentApi(asset: string, signal: AbortSignal) {
   const base = `/v1/agents/${encodeURIComponent(asset)}`;
   const secret = (name: string) => `${base}/secrets/${encodeURIComponent(name)}`;
+  const snapshot = (id: string) => `${base}/snapshots/${encodeURIComponent(id)}`;
   return {
     signal,
     eventsUrl: `${base}/events`,
@@ -270,7 +338,13 @@ export function agentApi(asset: string, signal: AbortSignal) {
     snapshots: () => request<{ snapshots: Snapshot[] }>("GET", `${base}/snapshots`, { signal }),
     takeSnapshot: () =>
       request<Snapshot>("POST", `${base}/snapshots`, { signal, timeoutSeconds: SNAPSHOT_TIMEOUT_SECONDS }),
-    restoreSnapshot: (id: string) =>
-      request<Status>("POST", `${base}/snapshots/${encodeURIComponent(id)}/restore`, { signal }),
+    uploadSnapshot: (file: Upload) =>
+      request<Snapshot>("POST", `${base}/snapshots`, { file, signal, timeoutSeconds: UPLOAD_TIMEOUT_SECONDS }),
+    /** Where the archive is downloaded from. */
+    snapshotUrl: snapshot,
+    restoreSnapshot: (id: string) => request<Status>("POST", `${snapshot(id)}/restore`, { signal }),
+    deleteSnapshot: (id: string) => request<void>("DELETE", snapshot(id), { signal }),
+    logs: () => request<AgentLog>("GET", `${base}/logs`, { signal }),
+    wakes: () => request<Wakes>("GET", `${base}/wakes`, { signal }),
   };
 }

@@ -25,6 +25,18 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Shows the lines of a log, the newest of which is the last, in a section that scrolls; hides it without any. */
+export function setLines(section: HTMLElement, lines: readonly string[]): void {
+  const pre = within(section, "pre", HTMLPreElement);
+  const text = lines.join("\n");
+  section.hidden = lines.length === 0;
+  // The keyboard scrolls only what it can get to.
+  section.tabIndex = 0;
+  if (pre.textContent === text) return;
+  pre.textContent = text;
+  section.scrollTop = section.scrollHeight;
+}
+
 /** Disables or enables a button; a focus that would be lost with it goes to `fallback`. */
 export function setEnabled(button: HTMLButtonElement, enabled: boolean, fallback: HTMLElement): void {
   if (button.disabled === !enabled) return;

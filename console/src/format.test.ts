@@ -1,7 +1,18 @@
 // Values as the owner reads them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatAgo, formatCount, formatDateTime, formatElapsed, formatSize, shortAddress, slug } from "./format.ts";
+import {
+  formatAgo,
+  formatCount,
+  formatDateTime,
+  formatDay,
+  formatDuration,
+  formatElapsed,
+  formatMinutes,
+  formatSize,
+  shortAddress,
+  slug,
+} from "./format.ts";
 
 test("sizes keep two or three digits and never print a thousand", () => {
   assert.deepEqual([0, 999, 1000, 9_949, 12_345_678, 999_600, 3.2e9].map(formatSize), [
@@ -31,6 +42,33 @@ test("elapsed time is never negative and has minutes from a minute on", () => {
     "1 min 00 s",
     "1 min 04 s",
   ]);
+});
+
+test("measured time has tenths below ten seconds", () => {
+  assert.deepEqual([-5, 0, 449, 9_949, 9_960, 64_000].map(formatDuration), [
+    "0.0 s",
+    "0.0 s",
+    "0.4 s",
+    "9.9 s",
+    "10 s",
+    "1 min 04 s",
+  ]);
+});
+
+test("minutes become hours from sixty on", () => {
+  assert.deepEqual([-1, 0, 59.4, 59.6, 65, 1_440].map(formatMinutes), [
+    "0 min",
+    "0 min",
+    "59 min",
+    "1 h 00 min",
+    "1 h 05 min",
+    "24 h 00 min",
+  ]);
+});
+
+test("a day is the same day wherever it is read", () => {
+  assert.match(formatDay("2026-01-15"), /15/);
+  assert.equal(formatDay("some day"), "some day");
 });
 
 test("a time that cannot be read is shown as it came", () => {

@@ -1,6 +1,7 @@
 // Plain values to text: sizes, times, addresses. No state, no DOM.
 
 const DATE_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
 const COUNT = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0, useGrouping: "always" });
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const UNITS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
@@ -46,6 +47,24 @@ export function formatElapsed(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 60) return `${seconds} s`;
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
+}
+
+/** "0.4 s", "8.2 s", and from ten seconds on as elapsed time is: what is measured, where tenths tell a difference. */
+export function formatDuration(milliseconds: number): string {
+  const tenths = Math.max(0, Math.round(milliseconds / 100));
+  return tenths < 100 ? `${(tenths / 10).toFixed(1)} s` : formatElapsed(milliseconds);
+}
+
+/** "0 min", "59 min", "1 h 05 min". */
+export function formatMinutes(minutes: number): string {
+  const whole = Math.max(0, Math.round(minutes));
+  return whole < 60 ? `${whole} min` : `${Math.floor(whole / 60)} h ${String(whole % 60).padStart(2, "0")} min`;
+}
+
+/** "Thu 15 Jan" of "2026-01-15", which is the same day wherever it is read. */
+export function formatDay(day: string): string {
+  const date = new Date(`${day}T00:00:00Z`);
+  return Number.isNaN(date.getTime()) ? day : DAY.format(date);
 }
 
 export function shortAddress(address: string): string {

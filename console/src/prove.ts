@@ -8,6 +8,7 @@ import type {
 import type { Wallet, WalletAccount } from "@wallet-standard/base";
 import bs58 from "bs58";
 import type { Challenge, Proof } from "./api.ts";
+import { base64 } from "./base64.ts";
 import { isRejection } from "./explain.ts";
 
 type Features = Partial<SolanaSignInFeature & SolanaSignMessageFeature & SolanaSignTransactionFeature>;
@@ -117,8 +118,4 @@ function message({ nonce }: Challenge, signature: Uint8Array, signedMessage: Uin
 
 function equal(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && left.every((byte, index) => byte === right[index]);
-}
-
-function base64(bytes: Uint8Array): string {
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
