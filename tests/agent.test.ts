@@ -208,22 +208,6 @@ test("c20 one failure of a start is healed without a word", async () => {
   assert.equal(running.problem, null);
 });
 
-test("c20 a crash is noticed and told; a start brings back what was saved", async () => {
-  const owned = await Owned.ofNew(stack, "crash.molt");
-  await owned.start();
-  const visitor = await owned.enter(stack);
-  await visitor.request("PUT", "/memory", { body: "saved before the crash" });
-  assert.equal((await owned.client.post(`${owned.path}/snapshots`)).status, 201);
-  const crashed = await visitor.request("POST", "/crash");
-  assert.ok(crashed.status >= 500, String(crashed.status));
-  assertProblem(await visitor.request("POST", "/echo"), 503, "agent_unavailable");
-  const failed = await owned.in("failed");
-  assert.equal(failed.problem?.code, "crashed");
-  await owned.start();
-  assert.equal((await visitor.get("/memory")).json().memory, "saved before the crash");
-  assert.equal((await owned.status()).problem, null);
-});
-
 test("agents are apart: one's start, state and events are not another's", async () => {
   const [one, other] = [await Owned.ofNew(stack, "one.molt"), await Owned.ofNew(stack, "other.molt", "buyer")];
   const events = await other.events();

@@ -24,8 +24,6 @@ pub enum WakeEnd {
     Restart,
     Crash,
     Failed,
-    /// The domain went to another owner.
-    Evicted,
     #[serde(other)]
     Other,
 }
@@ -36,7 +34,6 @@ impl WakeEnd {
     pub fn of(before: &Life, after: &Life) -> Self {
         let trouble = after.trouble.as_ref().map(|trouble| trouble.code);
         match (trouble, after.state, before.wish) {
-            _ if after.tenure != before.tenure => Self::Evicted,
             (Some(TroubleCode::Crashed | TroubleCode::CrashLoop), ..) => Self::Crash,
             (_, State::Failed, _) => Self::Failed,
             (.., Wish::Sleep) => Self::Sleep,
@@ -297,8 +294,6 @@ mod tests {
         ] {
             assert_eq!(end(wish, state, trouble), expected, "{wish:?} {state:?}");
         }
-        let before = Life::new(now);
-        assert_eq!(WakeEnd::of(&before, &before.evicted(now)), WakeEnd::Evicted);
     }
 
     #[test]

@@ -24,7 +24,8 @@ export interface Status {
   phase: string | null;
   since: string;
   lastSnapshot: { id: string; createdAt: string; size: number } | null;
-  problem: { code: string; detail: string } | null;
+  problem: { code: string; detail: string; lines?: string[] } | null;
+  nextWakeAt?: string;
   renewal: "reload" | "restart" | null;
   agentUrl: string;
 }

@@ -80,12 +80,13 @@ const commands = {
 
   async snapshot() {
     const names = readdirSync(state);
-    const bytes = Buffer.from(
-      JSON.stringify(Object.fromEntries(names.map((name) => [name, readFileSync(join(state, name), "utf8")]))),
-    );
+    const contents = names.map((name) => [name, readFileSync(join(state, name), "utf8")]);
+    const digest = sha256(Buffer.from(JSON.stringify(contents)));
+    if (argv.includes(`--unless=${digest}`)) return void print({ unchanged: true });
+    const bytes = Buffer.from(JSON.stringify(Object.fromEntries(contents)));
     writeFileSync(archive, bytes);
     const facts = { size: bytes.length, sha256: sha256(bytes), files: names.length, openclaw: "2026.9.6", format: 1 };
-    print({ ...facts, ...told.claim });
+    print({ ...facts, digest, ...told.claim });
   },
 
   async send() {
@@ -108,7 +109,11 @@ const commands = {
   },
 
   async activity() {
-    print({ idleSeconds: told.idleSeconds ?? 999_999 });
+    print({ idleSeconds: told.idleSeconds ?? 999_999, busy: told.busy ?? false });
+  },
+
+  async logs() {
+    print({ lines: told.lines ?? ["booted", "listening"] });
   },
 };
 

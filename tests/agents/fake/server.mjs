@@ -18,6 +18,7 @@ import { WebSocketServer } from "ws";
  */
 export async function serve({ state, address, port, knobs }) {
   const born = Date.now();
+  let [ended, muted] = [false, false];
   /** Streams that wait for the word to go on. @type {Set<Response>} */
   const waiting = new Set();
   const memory = join(state, "memory");
@@ -115,6 +116,16 @@ export async function serve({ state, address, port, knobs }) {
     crash() {
       process.exit(7);
     },
+    /** As the real one when its gateway ends: the container stays, and something else answers in its place. */
+    end(_request, response) {
+      ended = true;
+      response.destroy();
+    },
+    /** Answers nothing more. */
+    mute(_request, response) {
+      muted = true;
+      response.destroy();
+    },
     page(_request, response) {
       response.writeHead(200, { "content-type": "text/html" }).end("<h1>agent</h1>");
     },
@@ -122,6 +133,8 @@ export async function serve({ state, address, port, knobs }) {
 
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: ([first]) => first ?? false });
   const server = createServer((request, response) => {
+    if (muted) return;
+    if (ended) return void response.writeHead(503, { "x-agent-ended": "7" }).end("ended\n");
     const [name = "", rest = ""] = (request.url ?? "/").slice(1).split(/[/?](.*)/s);
     const handler = Object.hasOwn(paths, name) ? paths[name] : paths.page;
     Promise.resolve(handler?.(request, response, rest)).catch(() => response.destroy());
