@@ -5,7 +5,7 @@ import { capitalised, snapshotCause, wakeCause, wakeEnd } from "./causes.ts";
 
 const SNAPSHOT_CAUSES = ["stop", "sleep", "restart", "manual", "period", "crash", "upload", "other"];
 const WAKE_CAUSES = ["owner", "schedule", "crash", "restart", "channel"];
-const WAKE_ENDS = ["sleep", "stop", "restart", "crash", "failed", "evicted"];
+const WAKE_ENDS = ["sleep", "stop", "restart", "crash", "failed"];
 
 test("c19 every cause of a snapshot has words of its own", () => {
   const words = SNAPSHOT_CAUSES.map(snapshotCause);

@@ -27,7 +27,6 @@ const WAKE_ENDS: Readonly<Record<string, string>> = {
   restart: "Restarted",
   crash: "Crashed",
   failed: "Start failed",
-  evicted: "Domain changed hands",
 };
 
 export const snapshotCause = (cause: string): string => SNAPSHOT_CAUSES[cause] ?? cause;
