@@ -193,7 +193,10 @@ impl Life {
 
     /// The container is gone though nobody asked, and with it what was not saved.
     pub fn crash(&mut self, now: Timestamp) {
-        self.count_crash(now);
+        // One that had ended before was counted then.
+        if !self.ended {
+            self.count_crash(now);
+        }
         let wanted = matches!(self.wish, Wish::Run | Wish::Restart);
         if wanted && self.crash_loops() {
             self.wish = Wish::Stop;

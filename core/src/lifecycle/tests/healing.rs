@@ -339,3 +339,12 @@ fn the_time_of_a_state_and_of_a_phase_is_when_it_was_entered() {
     life.enter(State::Running, None, after(4));
     assert_eq!((life.since, life.phase_since), (after(4), None));
 }
+
+#[test]
+fn c20_one_end_counts_once_however_it_goes_on() {
+    let mut life = running(NOW);
+    life.end(NOW);
+    life.crash(after(1));
+    assert_eq!(life.crashes, [NOW]);
+    assert_eq!(life.not_before, Some(after(3)));
+}
