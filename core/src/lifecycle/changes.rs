@@ -213,6 +213,10 @@ impl Life {
 
     /// Nothing is left to save: what was not is lost where the container went before all was saved.
     pub fn discarded(&mut self, now: Timestamp) {
+        // The driver died before it could write that down.
+        if self.ended && self.phase == Some(Phase::Destroy) {
+            return self.stopped(Vec::new(), now);
+        }
         let unsaved = self.state == State::Stopping && self.phase != Some(Phase::Destroy);
         if self.ended && self.crash_loops() {
             return self.settle(State::Failed, Some(self.crash_loop(Vec::new())), now);

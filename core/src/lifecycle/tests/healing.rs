@@ -348,3 +348,14 @@ fn c20_one_end_counts_once_however_it_goes_on() {
     assert_eq!(life.crashes, [NOW]);
     assert_eq!(life.not_before, Some(after(3)));
 }
+
+#[test]
+fn c20_an_ended_agent_whose_driver_died_after_it_was_saved_waits_and_is_told_all_the_same() {
+    let mut life = running(NOW);
+    life.end(NOW);
+    life.begin_stop(NOW);
+    life.saved_for_good(None, NOW);
+    life.discarded(NOW);
+    assert_eq!(code(&life), Some(TroubleCode::Crashed));
+    assert_eq!(life.next(false, POLICY, NOW), Step::Watch { at: after(2) });
+}
