@@ -163,7 +163,8 @@ impl Life {
         if ended && looping {
             self.settle(State::Failed, Some(self.crash_loop(lines)), now);
         } else if ended {
-            self.settle(State::Asleep, Some(crashed(lines)), now);
+            let again = matches!(self.wish, Wish::Run | Wish::Restart);
+            self.settle(State::Asleep, Some(crashed(lines, again)), now);
             self.heal(now);
         } else {
             self.settle(State::Asleep, None, now);
@@ -320,13 +321,14 @@ impl Life {
     }
 }
 
-fn crashed(lines: Vec<String>) -> Trouble {
+fn crashed(lines: Vec<String>, again: bool) -> Trouble {
+    let detail = match again {
+        true => "The agent ended by itself. What it held was saved, and it was started again.",
+        false => "The agent ended by itself. What it held was saved.",
+    };
     Trouble {
         lines,
-        ..Trouble::new(
-            TroubleCode::Crashed,
-            "The agent ended by itself. What it held was saved, and it was started again.",
-        )
+        ..Trouble::new(TroubleCode::Crashed, detail)
     }
 }
 

@@ -359,3 +359,15 @@ fn c20_an_ended_agent_whose_driver_died_after_it_was_saved_waits_and_is_told_all
     assert_eq!(code(&life), Some(TroubleCode::Crashed));
     assert_eq!(life.next(false, POLICY, NOW), Step::Watch { at: after(2) });
 }
+
+#[test]
+fn c20_nobody_is_told_of_a_start_that_is_none() {
+    for (wish, started) in [(Wish::Run, true), (Wish::Stop, false), (Wish::Sleep, false)] {
+        let mut life = running(NOW);
+        life.wish = wish;
+        end_and_save(&mut life, NOW);
+        assert_eq!(code(&life), Some(TroubleCode::Crashed));
+        let told = &life.trouble.as_ref().unwrap().detail;
+        assert_eq!(told.contains("started again"), started, "{told}");
+    }
+}
