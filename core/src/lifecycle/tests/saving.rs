@@ -172,3 +172,20 @@ fn c18_what_was_asked_for_while_it_stopped_is_done_after() {
         "a start that failed is not tried again by itself"
     );
 }
+
+#[test]
+fn c19_a_container_that_was_kept_and_goes_is_told() {
+    for wish in [Wish::Stop, Wish::Sleep] {
+        let mut kept = running();
+        kept.trouble = Some(Trouble::new(TroubleCode::SnapshotFailed, "it was kept"));
+        kept.wish = wish;
+        kept.enter(State::Failed, None, NOW);
+        assert_eq!(kept.next(false, POLICY, NOW), Step::RecordCrash);
+        kept.crash(NOW);
+        assert_eq!(
+            (kept.state, code(&kept)),
+            (State::Asleep, Some(TroubleCode::Crashed))
+        );
+        assert_eq!(kept.next(false, POLICY, after(60)), Step::Rest);
+    }
+}
