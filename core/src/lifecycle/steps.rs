@@ -63,7 +63,9 @@ impl Life {
     }
 
     fn told(&self, code: TroubleCode) -> bool {
-        self.trouble.as_ref().is_some_and(|trouble| trouble.code == code)
+        self.trouble
+            .as_ref()
+            .is_some_and(|trouble| trouble.code == code)
     }
 
     fn asleep(&self, now: Timestamp) -> Step {
