@@ -163,7 +163,8 @@ impl Life {
         if ended && looping {
             self.settle(State::Failed, Some(self.crash_loop(lines)), now);
         } else if ended {
-            self.settle(State::Asleep, Some(crashed(lines)), now);
+            let again = matches!(self.wish, Wish::Run | Wish::Restart);
+            self.settle(State::Asleep, Some(crashed(lines, again)), now);
             self.heal(now);
         } else {
             self.settle(State::Asleep, None, now);
@@ -193,7 +194,10 @@ impl Life {
 
     /// The container is gone though nobody asked, and with it what was not saved.
     pub fn crash(&mut self, now: Timestamp) {
-        self.count_crash(now);
+        // One that had ended before was counted then.
+        if !self.ended {
+            self.count_crash(now);
+        }
         let wanted = matches!(self.wish, Wish::Run | Wish::Restart);
         if wanted && self.crash_loops() {
             self.wish = Wish::Stop;
@@ -210,6 +214,10 @@ impl Life {
 
     /// Nothing is left to save: what was not is lost where the container went before all was saved.
     pub fn discarded(&mut self, now: Timestamp) {
+        // The driver died before it could write that down.
+        if self.ended && self.phase == Some(Phase::Destroy) {
+            return self.stopped(Vec::new(), now);
+        }
         let unsaved = self.state == State::Stopping && self.phase != Some(Phase::Destroy);
         if self.ended && self.crash_loops() {
             return self.settle(State::Failed, Some(self.crash_loop(Vec::new())), now);
@@ -329,13 +337,14 @@ impl Life {
     }
 }
 
-fn crashed(lines: Vec<String>) -> Trouble {
+fn crashed(lines: Vec<String>, again: bool) -> Trouble {
+    let detail = match again {
+        true => "The agent ended by itself. What it held was saved, and it was started again.",
+        false => "The agent ended by itself. What it held was saved.",
+    };
     Trouble {
         lines,
-        ..Trouble::new(
-            TroubleCode::Crashed,
-            "The agent ended by itself. What it held was saved, and it was started again.",
-        )
+        ..Trouble::new(TroubleCode::Crashed, detail)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     ASK_AGAIN_AFTER, Life, MAX_ATTEMPTS, Phase, Policy, RETRY_SAVING_AFTER, State, Step,
-    WAKE_AHEAD, WATCH_PERIOD, Wish,
+    TroubleCode, WAKE_AHEAD, WATCH_PERIOD, Wish,
 };
 use crate::renewal::Renewal;
 use crate::time::Timestamp;
@@ -56,6 +56,8 @@ impl Life {
                 }
             }
             (State::Failed, Wish::Run | Wish::Restart) => Step::Start,
+            // It was told that its container is kept, and holds what could not be saved.
+            (State::Failed, _) if self.told(TroubleCode::SnapshotFailed) => Step::RecordCrash,
             (State::Failed, Wish::Stop | Wish::Sleep) => Step::Rest,
         }
     }
@@ -65,6 +67,12 @@ impl Life {
     pub fn next_wake_at(&self) -> Option<Timestamp> {
         let due = self.due.map(|due| due.saturating_sub(WAKE_AHEAD));
         due.filter(|_| self.state == State::Asleep && self.wish == Wish::Sleep)
+    }
+
+    fn told(&self, code: TroubleCode) -> bool {
+        self.trouble
+            .as_ref()
+            .is_some_and(|trouble| trouble.code == code)
     }
 
     fn asleep(&self, now: Timestamp) -> Step {

@@ -1,5 +1,10 @@
 //! The machine's rules, one by one. Sequences of events are in `tests/lifecycle`.
 
+mod healing;
+mod rows;
+mod saving;
+mod schedule;
+
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -16,6 +21,15 @@ fn life(state: State, wish: Wish) -> Life {
     }
 }
 
+/// So many seconds after [`NOW`].
+fn after(seconds: u32) -> Timestamp {
+    NOW.saturating_add(Seconds::new(seconds))
+}
+
+fn code(life: &Life) -> Option<TroubleCode> {
+    life.trouble.as_ref().map(|trouble| trouble.code)
+}
+
 #[test]
 fn c18_an_idle_agent_falls_asleep_and_an_active_one_is_watched() {
     let mut running = life(State::Running, Wish::Run);
@@ -25,24 +39,6 @@ fn c18_an_idle_agent_falls_asleep_and_an_active_one_is_watched() {
     ));
     running.last_active = Timestamp::from_millis(NOW.as_millis() - 600_000);
     assert_eq!(running.next(true, POLICY, NOW), Step::FallAsleep);
-}
-
-#[test]
-fn rows_of_the_first_version_and_of_a_newer_one_are_read() {
-    let first = r#"{"state":"running","phase":null,"since":"2026-01-15T12:00:00.000Z","wish":"run","restore":null,
-        "snapshot":null,"attempts":0,"trouble":null,"last_active":"2026-01-15T12:00:00.000Z"}"#;
-    let read: Life = serde_json::from_str(first).unwrap();
-    assert_eq!((read.tenure, read.taking), (0, None));
-    let newer = first
-        .replace(r#""phase":null"#, r#""phase":"verify","added":{"later":1}"#)
-        .replace(
-            r#""trouble":null"#,
-            r#""trouble":{"code":"unheard_of","detail":"x"}"#,
-        );
-    assert_eq!(serde_json::from_str::<Life>(&newer).unwrap(), read);
-    let known = first.replace(r#""phase":null"#, r#""phase":"destroy""#);
-    let known: Life = serde_json::from_str(&known).unwrap();
-    assert_eq!(known.phase, Some(Phase::Destroy));
 }
 
 #[test]

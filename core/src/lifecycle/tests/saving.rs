@@ -1,0 +1,191 @@
+//! Saving an agent that runs, and one that stops.
+
+use super::*;
+
+const HASH: ArchiveHash = ArchiveHash::from_bytes([7; 32]);
+
+fn running() -> Life {
+    let mut life = life(State::Starting, Wish::Run);
+    life.started(None, NOW);
+    // Used to the end.
+    life.last_active = after(10_000);
+    life
+}
+
+#[test]
+fn c19_a_running_agent_is_saved_once_a_period() {
+    let mut life = running();
+    assert_eq!(
+        life.next(true, POLICY, after(299)),
+        Step::Watch { at: after(300) }
+    );
+    assert_eq!(life.next(true, POLICY, after(300)), Step::Save);
+    life.saved_while_running(Some(HASH), POLICY, after(310));
+    assert_eq!(life.saved, Some(HASH));
+    assert!(matches!(
+        life.next(true, POLICY, after(609)),
+        Step::Watch { .. }
+    ));
+    assert_eq!(life.next(true, POLICY, after(610)), Step::Save);
+}
+
+#[test]
+fn c19_a_periodic_snapshot_that_failed_is_tried_again_after_a_minute() {
+    let mut life = running();
+    life.saved_while_running(Some(HASH), POLICY, NOW);
+    life.saved_while_running(None, POLICY, after(300));
+    assert_eq!(
+        life.saved,
+        Some(HASH),
+        "what was saved before still is what is saved"
+    );
+    assert_eq!(
+        life.next(true, POLICY, after(359)),
+        Step::Watch { at: after(360) }
+    );
+    assert_eq!(life.next(true, POLICY, after(360)), Step::Save);
+    let short = Policy {
+        snapshot_period: Seconds::new(20),
+        ..POLICY
+    };
+    life.saved_while_running(None, short, after(360));
+    assert!(matches!(
+        life.next(true, short, after(379)),
+        Step::Watch { .. }
+    ));
+    assert_eq!(life.next(true, short, after(380)), Step::Save);
+}
+
+#[test]
+fn c19_a_period_that_could_be_saved_ends_the_trouble_of_one_that_could_not() {
+    let mut life = running();
+    for (code, stays) in [
+        (TroubleCode::SnapshotFailed, false),
+        (TroubleCode::RestoredOlder, true),
+        (TroubleCode::Crashed, true),
+    ] {
+        life.trouble = Some(Trouble::new(code, "x"));
+        life.saved_while_running(None, POLICY, NOW);
+        assert!(life.trouble.is_some());
+        life.saved_while_running(Some(HASH), POLICY, NOW);
+        assert_eq!(life.trouble.is_some(), stays, "{code:?}");
+    }
+}
+
+#[test]
+fn c19_what_another_container_held_is_not_taken_for_saved() {
+    let mut life = running();
+    life.saved_while_running(Some(HASH), POLICY, NOW);
+    life.begin_stop(NOW);
+    life.saved_for_good(None, NOW);
+    life.stopped(Vec::new(), NOW);
+    life.ask(Wish::Run, after(5));
+    life.begin_start(SessionId::from_random([1; 16]), after(5));
+    life.started(None, after(9));
+    assert_eq!((life.saved, life.saved_at), (None, Some(after(9))));
+}
+
+#[test]
+fn c19_an_idle_agent_is_not_saved_but_falls_asleep_which_saves_it() {
+    let mut life = running();
+    life.last_active = NOW;
+    assert_eq!(life.next(true, POLICY, after(600)), Step::FallAsleep);
+}
+
+#[test]
+fn c19_a_container_that_goes_before_all_was_saved_is_told() {
+    for (wish, next) in [
+        (Wish::Stop, Step::Rest),
+        (Wish::Sleep, Step::Rest),
+        (Wish::Restart, Step::Start),
+        (Wish::Run, Step::Start),
+    ] {
+        let mut life = running();
+        life.wish = wish;
+        life.begin_stop(NOW);
+        life.enter(State::Stopping, Some(Phase::Upload), NOW);
+        assert_eq!(life.next(false, POLICY, NOW), Step::Discard);
+        life.discarded(NOW);
+        assert_eq!(code(&life), Some(TroubleCode::Crashed), "{wish:?}");
+        assert_eq!(life.next(false, POLICY, after(2)), next, "{wish:?}");
+    }
+}
+
+#[test]
+fn c19_a_container_that_goes_when_all_was_saved_is_no_trouble() {
+    let mut life = running();
+    life.ask(Wish::Stop, NOW);
+    life.begin_stop(NOW);
+    life.saved_for_good(None, NOW);
+    for container_runs in [true, false] {
+        assert_eq!(life.next(container_runs, POLICY, NOW), Step::Discard);
+    }
+    life.discarded(NOW);
+    assert_eq!((life.state, code(&life)), (State::Asleep, None));
+    assert_eq!(life.next(false, POLICY, NOW), Step::Rest);
+}
+
+#[test]
+fn c19_a_try_to_stop_begins_anew_and_takes_what_was_asked_for_along() {
+    let mut life = running();
+    life.snapshot = Some(SnapshotId::from_random([1; 16]));
+    life.taking = Some(SnapshotId::from_random([2; 16]));
+    life.ask(Wish::Stop, NOW);
+    for attempts in 1..=MAX_ATTEMPTS {
+        assert_eq!(life.next(true, POLICY, NOW), Step::Stop);
+        life.begin_stop(NOW);
+        assert_eq!(
+            (life.phase, life.attempts),
+            (Some(Phase::Quiesce), attempts)
+        );
+        assert_eq!((life.snapshot, life.taking), (None, None));
+        life.enter(State::Stopping, Some(Phase::Upload), NOW);
+    }
+    assert_eq!(life.next(true, POLICY, NOW), Step::GiveUp);
+}
+
+#[test]
+fn c18_what_was_asked_for_while_it_stopped_is_done_after() {
+    for (wish, left) in [
+        (Wish::Run, Wish::Run),
+        (Wish::Restart, Wish::Run),
+        (Wish::Sleep, Wish::Sleep),
+        (Wish::Stop, Wish::Stop),
+    ] {
+        let mut life = running();
+        life.wish = wish;
+        life.begin_stop(NOW);
+        life.saved_for_good(None, NOW);
+        life.stopped(Vec::new(), NOW);
+        assert_eq!((life.state, life.wish), (State::Asleep, left));
+        assert_eq!(
+            life.trouble, None,
+            "only an agent that ended by itself is told of"
+        );
+        assert_eq!(life.not_before, None);
+    }
+    let mut failed = life(State::Starting, Wish::Run);
+    failed.settle(State::Failed, None, NOW);
+    assert_eq!(
+        failed.wish,
+        Wish::Stop,
+        "a start that failed is not tried again by itself"
+    );
+}
+
+#[test]
+fn c19_a_container_that_was_kept_and_goes_is_told() {
+    for wish in [Wish::Stop, Wish::Sleep] {
+        let mut kept = running();
+        kept.trouble = Some(Trouble::new(TroubleCode::SnapshotFailed, "it was kept"));
+        kept.wish = wish;
+        kept.enter(State::Failed, None, NOW);
+        assert_eq!(kept.next(false, POLICY, NOW), Step::RecordCrash);
+        kept.crash(NOW);
+        assert_eq!(
+            (kept.state, code(&kept)),
+            (State::Asleep, Some(TroubleCode::Crashed))
+        );
+        assert_eq!(kept.next(false, POLICY, after(60)), Step::Rest);
+    }
+}

@@ -1,0 +1,98 @@
+//! The life cycle as a whole: whatever is asked, fails or dies in whatever order, what was promised holds (C18-C20).
+//!
+//! `world` is all that is outside the row, `driver` does the steps as the object's driver does, `events` is what can
+//! happen, `promises` what must hold.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::panic_in_result_fn
+)]
+
+mod day;
+mod driver;
+mod events;
+mod promises;
+mod world;
+
+use multiclaw_core::lifecycle::Wish;
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+
+use crate::events::{Event, Interruption};
+use crate::world::World;
+
+/// More or fewer by `PROPTEST_CASES`.
+const CASES: u32 = 5_000;
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lifecycle/regressions");
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok();
+    ProptestConfig {
+        cases: cases.map_or(CASES, |cases| cases.parse().unwrap()),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn c18_c19_c20_whatever_happens_the_promises_hold_and_there_is_a_way_out(
+        happenings in prop::collection::vec((events::event(), events::interruptions()), 1..40),
+        wish in prop::sample::select(vec![Wish::Run, Wish::Stop, Wish::Restart]),
+    ) {
+        let mut world = World::new();
+        for (event, interruptions) in &happenings {
+            world.interruptions.extend(interruptions.iter().copied());
+            world.experience(*event);
+        }
+        world.calm_down();
+        world.reach(wish);
+        let events = u64::try_from(happenings.len()).unwrap();
+        world.alarms_are_bounded(events);
+    }
+}
+
+#[test]
+fn c20_a_driver_may_die_at_every_point_of_every_step() {
+    let story = [
+        Event::Ask(Wish::Run),
+        Event::UseInside,
+        Event::TakeSnapshot,
+        Event::Use,
+        Event::Pass(310),
+        Event::Use,
+        Event::GatewayEnds,
+        Event::Pass(60),
+        Event::Use,
+        Event::Ask(Wish::Stop),
+        Event::Ask(Wish::Run),
+        Event::Due(3000),
+        Event::Pass(5000),
+        Event::Evict(1),
+        Event::Ask(Wish::Run),
+    ];
+    let mut undisturbed = World::new();
+    for event in story {
+        undisturbed.experience(event);
+    }
+    let points = undisturbed.points;
+    assert!(points > 50, "the story has {points} points");
+    for point in 0..points {
+        for deaths in 1..3 {
+            let mut world = World::new();
+            let quiet = vec![Interruption::Nothing; point];
+            world.interruptions.extend(quiet);
+            world.interruptions.extend(vec![Interruption::Die; deaths]);
+            for event in story {
+                world.experience(event);
+            }
+            world.calm_down();
+            world.reach(Wish::Run);
+        }
+    }
+}
