@@ -4,10 +4,10 @@ import { DatabaseSync } from "node:sqlite";
 
 const TIMEOUT_MS = 2_000;
 /**
- * Jobs of OpenClaw's own, which nobody is waiting for: the heartbeat, what was moved from it, and the weekly look through
- * the skills.
+ * Jobs of OpenClaw's own, which nobody waits for: the heartbeat, what was moved from it, the nightly look through the
+ * memory and the weekly one through the skills.
  */
-const HOUSEKEEPING = ["heartbeat:", "heartbeat-task:", "skill-collection-review:"];
+const HOUSEKEEPING = ["heartbeat:", "heartbeat-task:", "memory-core:", "skill-collection-review:"];
 const isHousekeeping = HOUSEKEEPING.map((prefix) => `declaration_key LIKE '${prefix}%'`).join(" OR ");
 /** `CASE` keeps the order: of what is no JSON nothing is extracted. */
 const NEXT = `
