@@ -2,10 +2,11 @@
 import { lstat, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 
-import { FORMAT, inspect, pack } from "./archive.mjs";
+import { inspect, pack } from "./archive.mjs";
 import { AgentError } from "./errors.mjs";
 import { makePrivateDirectory, writePrivateFile } from "./files.mjs";
 import { quiesceGateway, resumeGateway } from "./gateway.mjs";
+import { FORMAT } from "./manifest.mjs";
 import { openclawVersion } from "./paths.mjs";
 import { takeLock } from "./processes.mjs";
 import { valuesToFind } from "./secrets.mjs";
