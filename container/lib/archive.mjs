@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import zlib from "node:zlib";
 import { create } from "tar";
 
-import { AgentError } from "./errors.mjs";
+import { TooLargeError } from "./errors.mjs";
 import { MAX_ARCHIVE_BYTES } from "./limits.mjs";
 import { MANIFEST } from "./manifest.mjs";
 import { readArchive } from "./reader.mjs";
@@ -23,7 +23,7 @@ export async function pack(directory, file) {
     transform(chunk, _encoding, done) {
       hash.update(chunk);
       size += chunk.length;
-      done(size > MAX_ARCHIVE_BYTES ? new AgentError("the snapshot is too large") : null, chunk);
+      done(size > MAX_ARCHIVE_BYTES ? new TooLargeError("the snapshot is too large") : null, chunk);
     },
   });
   // `portable` leaves out who owned the files and on what machine.

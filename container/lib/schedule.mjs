@@ -11,10 +11,12 @@ const HOUSEKEEPING = ["heartbeat:", "heartbeat-task:", "memory-core:", "skill-co
 const isHousekeeping = HOUSEKEEPING.map((prefix) => `declaration_key LIKE '${prefix}%'`).join(" OR ");
 /** `CASE` keeps the order: of what is no JSON nothing is extracted. */
 const NEXT = `
-  SELECT min(CASE WHEN json_valid(state_json) THEN
-    CASE json_type(state_json, '$.nextRunAtMs') WHEN 'integer' THEN json_extract(state_json, '$.nextRunAtMs') END
-  END) AS due
-  FROM cron_jobs WHERE enabled = 1 AND store_key = ? AND (declaration_key IS NULL OR NOT (${isHousekeeping}))`;
+  SELECT min(due) AS due FROM (
+    SELECT CASE WHEN json_valid(state_json) THEN
+      CASE json_type(state_json, '$.nextRunAtMs') WHEN 'integer' THEN json_extract(state_json, '$.nextRunAtMs') END
+    END AS due
+    FROM cron_jobs WHERE enabled = 1 AND store_key = ? AND (declaration_key IS NULL OR NOT (${isHousekeeping}))
+  ) WHERE due > 0`;
 
 /**
  * A newer OpenClaw may keep its jobs otherwise, and the agent can write what it likes: what is not understood is no job.
@@ -28,7 +30,7 @@ export function nextDueAt(state, home = state) {
     database = new DatabaseSync(path.join(state, "state", "openclaw.sqlite"), { readOnly: true, timeout: TIMEOUT_MS });
     database.exec("PRAGMA trusted_schema = OFF");
     const due = database.prepare(NEXT).get(path.join(home, "cron", "jobs.json"))?.due;
-    return typeof due === "number" && due > 0 ? due : null;
+    return typeof due === "number" ? due : null;
   } catch {
     return null;
   } finally {
