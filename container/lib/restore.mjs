@@ -10,6 +10,7 @@ import { makePrivateDirectory } from "./files.mjs";
 import { MAX_ARCHIVE_BYTES } from "./limits.mjs";
 import { makeLinks } from "./links.mjs";
 import { isOfTheSystem, readArchive } from "./reader.mjs";
+import { adoptJobs } from "./schedule.mjs";
 import { TreeWriter } from "./writer.mjs";
 
 /** @param {import("../agent.mjs").Context} context */
@@ -24,6 +25,7 @@ export async function run({ paths, argv, stdin }) {
     const manifest = await receive(new Intake(stdin, expected), fresh);
     await mkdir(path.join(fresh, "state"), { recursive: true, mode: 0o700 });
     await makeLinks(path.join(fresh, "state"), manifest.links);
+    adoptJobs(path.join(fresh, "state"), paths.state);
     await requireUnused(paths);
     // One step: replaces an empty directory, and fails on one that is not.
     await rename(path.join(fresh, "state"), paths.state);

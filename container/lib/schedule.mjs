@@ -1,4 +1,5 @@
 // When OpenClaw's own scheduler is due next. Its jobs lie in its global database; they run only while it is awake.
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -27,13 +28,49 @@ const NEXT = `
 export function nextDueAt(state, home = state) {
   let database;
   try {
-    database = new DatabaseSync(path.join(state, "state", "openclaw.sqlite"), { readOnly: true, timeout: TIMEOUT_MS });
+    database = new DatabaseSync(databaseIn(state), { readOnly: true, timeout: TIMEOUT_MS });
     database.exec("PRAGMA trusted_schema = OFF");
-    const due = database.prepare(NEXT).get(path.join(home, "cron", "jobs.json"))?.due;
+    const due = database.prepare(NEXT).get(partitionOf(home))?.due;
     return typeof due === "number" ? due : null;
   } catch {
     return null;
   } finally {
     database?.close();
   }
+}
+
+/**
+ * OpenClaw names the jobs' partition by where its state lies. In containers that is always the same place; a state that
+ * was saved by a local process is another's.
+ * @param {string} state restored, not yet in its place
+ * @param {string} home its place
+ */
+export function adoptJobs(state, home) {
+  if (!existsSync(databaseIn(state))) return;
+  let database;
+  try {
+    database = new DatabaseSync(databaseIn(state), { timeout: TIMEOUT_MS });
+    database.exec("PRAGMA trusted_schema = OFF");
+    for (const table of ["cron_jobs", "cron_job_scratch", "cron_run_receipts"]) {
+      const foreign = `FROM ${table} WHERE store_key <> ? AND store_key LIKE '%/cron/jobs.json'`;
+      if (!database.prepare(`SELECT 1 ${foreign}`).get(partitionOf(home))) continue;
+      database
+        .prepare(`UPDATE OR IGNORE ${table} SET store_key = ? WHERE rowid IN (SELECT rowid ${foreign})`)
+        .run(partitionOf(home), partitionOf(home));
+    }
+  } catch {
+    // Without such a table, or not to be read: OpenClaw will say what is wrong with it.
+  } finally {
+    database?.close();
+  }
+}
+
+/** @param {string} state */
+function databaseIn(state) {
+  return path.join(state, "state", "openclaw.sqlite");
+}
+
+/** @param {string} home */
+function partitionOf(home) {
+  return path.join(home, "cron", "jobs.json");
 }

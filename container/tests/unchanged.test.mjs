@@ -7,6 +7,7 @@ import { test } from "node:test";
 
 import { biggestIn } from "../lib/biggest.mjs";
 import { MAX_STATE_BYTES } from "../lib/limits.mjs";
+import { argumentsFor } from "./archives.mjs";
 import { makeSandbox, run } from "./support.mjs";
 
 const KEY = "sk-live-0123456789abcdef";
@@ -119,6 +120,19 @@ test("c18 a snapshot and `activity` say when the agent's schedule is due next", 
   assert.deepEqual(await activity(), { idleSeconds: 31_536_000, busy: false, nextDueAt: due });
   database.exec("DROP TABLE cron_jobs; CREATE TABLE cron_jobs (other TEXT)");
   assert.equal((await activity()).nextDueAt, null);
+});
+
+test("c18 jobs are still due where their state is restored", async (t) => {
+  const { sandbox, snapshot } = await sandboxWith(t, {});
+  const database = await globalDatabase(t, sandbox.paths.state);
+  const add = database.prepare("INSERT INTO cron_jobs VALUES (?, 'id', NULL, 1, ?)");
+  const due = Date.now() + 60_000;
+  add.run(path.join(sandbox.paths.state, "cron/jobs.json"), `{"nextRunAtMs":${due}}`);
+  await snapshot();
+  const { stdout: archive } = await run(sandbox, ["send"]);
+  const other = await makeSandbox(t);
+  assert.equal((await run(other, argumentsFor(archive), archive)).code, 0);
+  assert.equal((await run(other, ["activity"])).json.nextDueAt, due);
 });
 
 test("c19 what makes a state too large is named, and nothing stays", async (t) => {
