@@ -28,6 +28,7 @@ const COMMANDS = {
   send: { limit: 900, load: () => import("./lib/send.mjs") },
   resume: { limit: 30, load: () => import("./lib/resume.mjs") },
   keys: { limit: 30, load: () => import("./lib/keys.mjs") },
+  logs: { limit: 30, load: () => import("./lib/logs.mjs") },
   activity: { limit: 30, load: () => import("./lib/activity.mjs") },
   wipe: { limit: 30, load: () => import("./lib/wipe.mjs") },
 };

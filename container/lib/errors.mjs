@@ -11,6 +11,9 @@ export class ArchiveError extends AgentError {
   exit = 3;
 }
 
+/** A state of which no snapshot can be made before something is taken out of it. */
+export class TooLargeError extends AgentError {}
+
 /**
  * One line for stderr. Messages of foreign errors may quote their input (a JSON parser's does), so only their code is told.
  * @param {unknown} error

@@ -1,10 +1,12 @@
 // `init`: the container's first process. Prepares directories, waits until secrets are injected, then runs the gateway.
+// When that ends by itself, `init` stays for what is to be taken out of the container.
 import { spawn } from "node:child_process";
 import { access, lstat, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { answerAsEnded, markEnded } from "./ended.mjs";
 import { AgentError } from "./errors.mjs";
 import { makePrivateDirectory } from "./files.mjs";
 import { LogTail } from "./log.mjs";
@@ -15,6 +17,8 @@ import { clear } from "./wipe.mjs";
 const DEFAULT_GO_TIMEOUT_MS = 15 * 60_000;
 /** The gateway itself would wait 315 s for a running turn; whoever stops it has quiesced it before. */
 const DEFAULT_STOP_GRACE_MS = 30_000;
+/** How long the container of a gateway that ended by itself waits to be taken down. */
+const DEFAULT_ENDED_TIMEOUT_MS = 60 * 60_000;
 /** From the caller's environment only these reach the gateway: never a key. */
 const PASSED_ON = ["TZ", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 
@@ -36,10 +40,11 @@ export async function run({ paths, env, stdin }) {
       return { exit: 0 };
     }
     const exit = await runGateway(paths, env, stop);
-    await rm(paths.gatewayMark, { force: true });
+    if (stop.requested) await rm(paths.gatewayMark, { force: true });
+    else await stayEnded(paths, exit, stop, milliseconds(env.AGENT_ENDED_TIMEOUT_MS, DEFAULT_ENDED_TIMEOUT_MS));
     return { exit };
   } finally {
-    // However the gateway ended: nobody needs them any more.
+    // Not sooner: the last snapshot is searched for them.
     await clear(paths);
   }
 }
@@ -148,6 +153,22 @@ async function runGateway(paths, env, stop) {
   clearTimeout(kill);
   log.write(JSON.stringify({ level: "info", subsystem: "init", message: `gateway ended with code ${code}` }));
   return code;
+}
+
+/**
+ * @param {import("./paths.mjs").Paths} paths
+ * @param {number} code
+ * @param {Stop} stop
+ * @param {number} limit
+ */
+async function stayEnded(paths, code, stop, limit) {
+  await markEnded(paths);
+  const over = new AbortController();
+  stop.listen(() => over.abort());
+  if (stop.requested) return;
+  const timer = setTimeout(() => over.abort(), limit);
+  await answerAsEnded(paths, code, over.signal);
+  clearTimeout(timer);
 }
 
 /**

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { asObject, buildConfig, checkPolicy } from "./config.mjs";
+import { hasEnded } from "./ended.mjs";
 import { AgentError, hasCode } from "./errors.mjs";
 import { makePrivateDirectory, writePrivateFile } from "./files.mjs";
 import { MAX_INPUT_BYTES } from "./limits.mjs";
@@ -20,6 +21,8 @@ const MAX_SECRET_LENGTH = 16_384;
 export async function run({ paths, stdin }) {
   const { config, secrets } = parseInput(await readBounded(stdin, MAX_INPUT_BYTES));
   await waitForInit(paths);
+  // Its `init` is there for what is left to be taken out; no gateway will be started any more.
+  if (await hasEnded(paths)) throw new AgentError("the gateway has ended");
   await makePrivateDirectory(paths.run);
   const reloaded = await isMarkedProcessAlive(paths.gatewayMark);
   const former = reloaded ? await replacedValues(paths, secrets) : [];

@@ -20,7 +20,8 @@ const DEFAULT_PORT = 18_789;
  * @property {string} config @property {string} secrets
  * @property {string} former what `secrets` held before in this container's life
  * @property {string} go @property {string} initMark
- * @property {string} gatewayMark @property {string} lease @property {string} log
+ * @property {string} gatewayMark @property {string} endedMark what becomes of it when the gateway ends by itself
+ * @property {string} lease @property {string} log
  * @property {string} scratch @property {string} tmp @property {string} openclawLog
  * @property {string} stage @property {string} archive @property {string} archiveFacts @property {string} stageLock
  * @property {string} openclaw directory of the OpenClaw package
@@ -57,6 +58,7 @@ export function pathsFrom(env) {
     go: `${run}/go`,
     initMark: `${run}/init.json`,
     gatewayMark: `${run}/gateway.json`,
+    endedMark: `${run}/ended.json`,
     lease: `${run}/lease.json`,
     log: `${run}/agent.log`,
     scratch,

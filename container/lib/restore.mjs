@@ -1,60 +1,59 @@
-// `restore`: takes an archive from stdin, checks size and hash and every entry, and only then makes it the state.
+// `restore`: takes an archive from stdin and writes it beside the state as it comes in. Only when its size, its hash and
+// every entry were right, that becomes the state.
 import { createHash } from "node:crypto";
-import { createWriteStream } from "node:fs";
 import { access, mkdir, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { parseArgs } from "node:util";
 
-import { inspect, unpack } from "./archive.mjs";
 import { AgentError, ArchiveError, hasCode, reasonOf } from "./errors.mjs";
 import { makePrivateDirectory } from "./files.mjs";
 import { MAX_ARCHIVE_BYTES } from "./limits.mjs";
 import { makeLinks } from "./links.mjs";
+import { isOfTheSystem, readArchive } from "./reader.mjs";
+import { adoptJobs } from "./schedule.mjs";
+import { TreeWriter } from "./writer.mjs";
 
 /** @param {import("../agent.mjs").Context} context */
 export async function run({ paths, argv, stdin }) {
   const expected = parse(argv);
-  const work = path.join(paths.scratch, "restore");
   const fresh = `${paths.state}.new`;
-  await makePrivateDirectory(paths.scratch);
   await makePrivateDirectory(paths.data);
   await requireUnused(paths);
-  for (const directory of [work, fresh]) {
-    await rm(directory, { recursive: true, force: true });
-    await mkdir(directory, { mode: 0o700 });
-  }
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh, { mode: 0o700 });
   try {
-    const archive = path.join(work, "archive");
-    await receive(stdin, archive, expected);
-    const manifest = await opened(archive, fresh);
+    const manifest = await receive(new Intake(stdin, expected), fresh);
     await mkdir(path.join(fresh, "state"), { recursive: true, mode: 0o700 });
     await makeLinks(path.join(fresh, "state"), manifest.links);
+    adoptJobs(path.join(fresh, "state"), paths.state);
     await requireUnused(paths);
     // One step: replaces an empty directory, and fails on one that is not.
     await rename(path.join(fresh, "state"), paths.state);
     return { files: manifest.files };
   } finally {
-    await rm(work, { recursive: true, force: true });
     await rm(fresh, { recursive: true, force: true });
   }
 }
 
 /**
- * Its hash was right, so an archive that does not open never will; a disk that fails says nothing about it.
- * @param {string} archive
+ * @param {Intake} intake
  * @param {string} fresh
  */
-async function opened(archive, fresh) {
+async function receive(intake, fresh) {
+  const writer = new TreeWriter(fresh);
+  let manifest;
+  let problem;
   try {
-    const manifest = await inspect(archive);
-    await unpack(archive, fresh);
-    return manifest;
+    manifest = await readArchive(intake, writer);
   } catch (error) {
-    if (error instanceof Error && "syscall" in error) throw error;
-    throw new ArchiveError(reasonOf(error));
+    problem = error;
+    writer.close();
   }
+  // Whatever is wrong with the bytes: where they are not the ones that were announced, that is what is wrong.
+  await intake.finish();
+  if (manifest) return manifest;
+  // They are, so an archive that does not open never will; a disk that fails says nothing about it.
+  throw isOfTheSystem(problem) ? problem : new ArchiveError(reasonOf(problem));
 }
 
 /** @param {string[]} argv */
@@ -86,23 +85,40 @@ async function requireUnused(paths) {
   if (present.length > 0) throw new AgentError("there is a state already");
 }
 
-/**
- * @param {NodeJS.ReadableStream} input
- * @param {string} file
- * @param {{size: number, sha256: string}} expected
- */
-async function receive(input, file, expected) {
-  const hash = createHash("sha256");
-  let size = 0;
-  const check = new Transform({
-    transform(chunk, _encoding, done) {
-      size += chunk.length;
-      if (size > expected.size) return done(new ArchiveError("the archive is longer than announced"));
-      hash.update(chunk);
-      done(null, chunk);
-    },
-  });
-  await pipeline(input, check, createWriteStream(file, { mode: 0o600, flags: "wx" }));
-  if (size !== expected.size) throw new AgentError("the archive is shorter than announced");
-  if (hash.digest("hex") !== expected.sha256) throw new ArchiveError("the archive's hash does not match");
+/** The bytes as they come in, counted and hashed. @implements {AsyncIterator<Buffer>} */
+class Intake {
+  #bytes;
+  #expected;
+  #hash = createHash("sha256");
+  #size = 0;
+
+  /**
+   * @param {NodeJS.ReadableStream} input
+   * @param {{size: number, sha256: string}} expected
+   */
+  constructor(input, expected) {
+    this.#bytes = /** @type {AsyncIterator<Buffer>} */ (input[Symbol.asyncIterator]());
+    this.#expected = expected;
+  }
+
+  async next() {
+    const result = await this.#bytes.next();
+    if (result.done) return result;
+    this.#size += result.value.length;
+    this.#hash.update(result.value);
+    this.#requireNoMore();
+    return result;
+  }
+
+  /** Reads what is left, and fails where the whole is not what was announced. */
+  async finish() {
+    this.#requireNoMore();
+    while (!(await this.next()).done);
+    if (this.#size !== this.#expected.size) throw new AgentError("the archive is shorter than announced");
+    if (this.#hash.digest("hex") !== this.#expected.sha256) throw new ArchiveError("the archive's hash does not match");
+  }
+
+  #requireNoMore() {
+    if (this.#size > this.#expected.size) throw new ArchiveError("the archive is longer than announced");
+  }
 }

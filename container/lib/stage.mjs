@@ -4,11 +4,12 @@ import { lstat, mkdir, open, opendir, readlink, rm, utimes } from "node:fs/promi
 import path from "node:path";
 
 import { isKept, isLeftAside, isOpenClawsOwn } from "./contents.mjs";
-import { AgentError, hasCode } from "./errors.mjs";
+import { AgentError, hasCode, TooLargeError } from "./errors.mjs";
 import { InsideSearch } from "./inside.mjs";
 import { MAX_DEPTH, MAX_LINKS, MAX_STATE_BYTES, MAX_STATE_ENTRIES } from "./limits.mjs";
 import { staysInside } from "./links.mjs";
 import { Matcher } from "./matcher.mjs";
+import { SECRET_NAME } from "./names.mjs";
 import { copySearched } from "./scan.mjs";
 import { copyDatabase, databaseMayHold, scrubDatabase } from "./sqlite.mjs";
 
@@ -79,9 +80,9 @@ class Stager {
   async #entry(relative, depth) {
     const stat = await lstat(path.join(this.#from, relative)).catch(gone);
     if (!stat || isLeftAside(relative)) return;
-    if (this.#matcher.isIn(relative)) return void this.#leaveOut("(a name that holds a secret)");
+    if (this.#matcher.isIn(relative)) return void this.#leaveOut(SECRET_NAME);
     this.#entries += 1;
-    if (this.#entries > MAX_STATE_ENTRIES - 2) throw new AgentError("the state holds too many files");
+    if (this.#entries > MAX_STATE_ENTRIES - 2) throw new TooLargeError("the state holds too many files");
     if (stat.isDirectory()) {
       await mkdir(path.join(this.#to, relative), { mode: 0o700 });
       await this.directory(relative, depth + 1).catch(gone);
@@ -124,7 +125,7 @@ class Stager {
     await utimes(to, stat.atime, stat.mtime);
     this.result.files += 1;
     this.result.bytes += (await lstat(to)).size;
-    if (this.result.bytes > MAX_STATE_BYTES) throw new AgentError("the state is too large");
+    this.#requireRoom(0);
   }
 
   /**
@@ -133,6 +134,8 @@ class Stager {
    * @param {import("node:fs").Stats} stat
    */
   async #plain(from, to, stat) {
+    // Sooner than the disk is full of it.
+    this.#requireRoom(stat.size);
     const copied = await copySearched(from, to, stat, this.#matcher);
     return copied === "clean" && (await this.#inside.fileMayHold(to)) ? "holds" : copied;
   }
@@ -158,6 +161,11 @@ class Stager {
     for (const { provider, key = "" } of typed) if (!this.#values.has(key)) this.result.typedKeys.add(provider);
     if (masked && !holds) this.result.masked.push(relative);
     return holds ? "holds" : "clean";
+  }
+
+  /** @param {number} bytes */
+  #requireRoom(bytes) {
+    if (this.result.bytes + bytes > MAX_STATE_BYTES) throw new TooLargeError("the state is too large");
   }
 
   /** @param {string} relative */

@@ -17,8 +17,12 @@ function lastSaid(messages) {
   return last.split("\n\n").findLast((part) => !part.startsWith("Runtime:") && !part.includes("openclaw:ctx"));
 }
 
-/** @param {{catalog?: object}} [options] `catalog` is what a ClawRouter answers to who asks for its models */
-export async function startModel({ catalog } = {}) {
+/**
+ * @param {object} [options]
+ * @param {object} [options.catalog] what a ClawRouter answers to who asks for its models
+ * @param {() => Promise<void>} [options.hold] what an answer waits for
+ */
+export async function startModel({ catalog, hold = async () => {} } = {}) {
   /** @type {Set<string | undefined>} */
   const keys = new Set();
   /** @type {string[]} */
@@ -30,7 +34,7 @@ export async function startModel({ catalog } = {}) {
     request.on("data", (chunk) => {
       body += chunk;
     });
-    request.on("end", () => {
+    request.on("end", async () => {
       keys.add(request.headers.authorization);
       requests.push(`${request.method} ${request.url}`);
       calls.push({ path: request.url, key: request.headers.authorization });
@@ -43,6 +47,7 @@ export async function startModel({ catalog } = {}) {
         return;
       }
       const input = JSON.parse(body);
+      await hold();
       const text = `You said: ${lastSaid(input.messages)}`;
       const base = { id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: input.model };
       response.writeHead(200, { "content-type": "text/event-stream" });

@@ -25,6 +25,7 @@ test("a sound archive becomes the state, for the agent's user alone", async (t) 
   assert.equal(await modeOf(path.join(sandbox.paths.state, "workspace/run.sh")), 0o700);
   assert.equal(await modeOf(path.join(sandbox.paths.state, "workspace")), 0o700);
   assert.equal(await modeOf(sandbox.paths.state), 0o700);
+  assert.equal((await stat(path.join(sandbox.paths.state, "media/7"))).mtimeMs, 0);
   assert.deepEqual(await readdir(sandbox.paths.data), ["state"]);
 });
 
@@ -103,6 +104,15 @@ const REFUSED = {
   "no compression": [sound, /neither zstd nor gzip/],
   "half of an archive": [compressed(sound.subarray(0, 1_700)), /damaged|match/],
   "a broken compression": [Buffer.concat([compressed(sound).subarray(0, 40), Buffer.alloc(60)]), /damaged/],
+  "a file in a file": [archiveOf([NOTE, { path: "state/workspace/note.md/x", body: "x" }]), /path in a file/],
+  "a file in place of a directory": [
+    archiveOf([
+      { path: "state/workspace/a/x", body: "x" },
+      { path: "state/workspace/a", body: "x" },
+    ]),
+    /twice/,
+  ],
+  "a compression in another": [compressed(archiveOf([NOTE])), /damaged/],
   nothing: [Buffer.from("\0\0\0\0"), /neither zstd nor gzip/],
 };
 
@@ -115,7 +125,7 @@ for (const [name, [archive, reason]] of Object.entries(REFUSED)) {
     assert.match(outcome.stderr, reason);
     assert.equal(outcome.stderr.trim().split("\n").length, 1);
     assert.deepEqual(await readdir(sandbox.paths.data), []);
-    assert.deepEqual(await readdir(sandbox.paths.scratch), []);
+    assert.deepEqual(await readdir(sandbox.root), ["data"]);
     // The next, sound one is taken.
     const good = archiveOf([NOTE]);
     assert.equal((await run(sandbox, argumentsFor(good), good)).code, 0);
@@ -146,6 +156,28 @@ test("size and hash must be those announced", async (t) => {
     assert.match(outcome.stderr, reason);
     await assert.rejects(stat(sandbox.paths.state), { code: "ENOENT" });
   }
+});
+
+test("what came in otherwise than it was announced is told first, however it is damaged", async (t) => {
+  const sandbox = await makeSandbox(t);
+  const archive = compressed(sound.subarray(0, 1_700));
+  const [, , , , size = ""] = argumentsFor(archive);
+  const announced = (/** @type {string} */ bytes) => ["restore", "--sha256", "0".repeat(64), "--size", bytes];
+  const changed = await run(sandbox, announced(size), archive);
+  assert.deepEqual([changed.code, changed.stderr], [3, "the archive's hash does not match\n"]);
+  const lost = await run(sandbox, announced(String(Number(size) + 1)), archive);
+  assert.deepEqual([lost.code, lost.stderr], [1, "the archive is shorter than announced\n"]);
+  assert.deepEqual(await readdir(sandbox.root), ["data"]);
+});
+
+test("a disk that fails says nothing about the archive", async (t) => {
+  const sandbox = await makeSandbox(t);
+  const limited = archiveOf([NOTE, { path: "state/media/large", body: "x".repeat(300_000) }]);
+  const command = `ulimit -f 100; exec "$0" "$@"`;
+  const { code, stderr } = await run(sandbox, argumentsFor(limited), limited, ["/bin/sh", "-c", command]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^unexpected failure \(EFBIG in write\)\n$/);
+  assert.deepEqual(await readdir(sandbox.paths.data), []);
 });
 
 test("a state that is there, or an agent that was started, is not overwritten", async (t) => {

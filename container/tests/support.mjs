@@ -38,11 +38,13 @@ export function sandboxAt(root, more) {
  * @param {{env: Record<string, string>}} sandbox
  * @param {string[]} args
  * @param {string | Buffer} [input]
+ * @param {string[]} [launcher] the command that starts what follows it
  * @returns {Promise<Outcome>}
  */
-export function run(sandbox, args, input = "") {
+export function run(sandbox, args, input = "", launcher = []) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [AGENT, ...args], { env: sandbox.env, stdio: ["pipe", "pipe", "pipe"] });
+    const [program = "", ...rest] = [...launcher, process.execPath, AGENT, ...args];
+    const child = spawn(program, rest, { env: sandbox.env, stdio: ["pipe", "pipe", "pipe"] });
     /** @type {Buffer[]} */
     const out = [];
     let stderr = "";
