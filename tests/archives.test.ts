@@ -69,8 +69,7 @@ test("c19 what does not come as announced is refused, and leaves nothing", async
   assertProblem(await upload(owned.client, owned.path, body, { "repr-digest": other }), 400, "malformed_body");
   for (const malformed of ["", "sha-256=:AAAA:", digest(body).slice(0, -1)]) {
     const answer = await upload(owned.client, owned.path, body, { "repr-digest": malformed });
-    assertProblem(answer, 400, "invalid_field");
-    assert.equal(answer.json().field, "repr-digest");
+    assertProblem(answer, 400, "invalid_field", "repr-digest");
   }
   const wrong = await upload(owned.client, owned.path, body, { "content-type": "application/json" });
   assertProblem(wrong, 415, "unsupported_media_type");

@@ -199,6 +199,7 @@ impl Agent {
     /// When the running agent is to be looked at again, now that it was: one that did not answer is asked again sooner.
     fn watched_until(&self, at: Timestamp) -> Outcome<Timestamp> {
         let life = self.life()?;
+        let at = self.probes.due().map_or(at, |due| at.min(due));
         match life.next(true, settings::policy(&self.env)?, now()) {
             Step::Watch { at: sooner } if life.state == State::Running => Ok(at.min(sooner)),
             _ => Ok(at),

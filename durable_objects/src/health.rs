@@ -27,8 +27,18 @@ const ENDED_HEADER: &str = "x-agent-ended";
 #[derive(Default)]
 pub struct Probes {
     asked_at: Cell<Option<Timestamp>>,
+    /// Whether somebody got no answer since.
+    suspected: Cell<bool>,
     /// Whether the container's end is being waited for.
     monitored: Rc<Cell<bool>>,
+}
+
+impl Probes {
+    /// When one that is suspected may be asked again: for how long it does not answer counts, not how often somebody comes.
+    pub fn due(&self) -> Option<Timestamp> {
+        let asked_at = self.asked_at.get().filter(|_| self.suspected.get());
+        asked_at.map(|at| at.saturating_add(ASK_AGAIN_AFTER))
+    }
 }
 
 /// Whether this is no answer of the agent, but of what stands in its place since it ended.
@@ -44,12 +54,12 @@ impl Agent {
             return Ok(false);
         }
         self.look_when_ended(container)?;
-        // However often the alarm comes, what counts is for how long it does not answer.
         let asked_at = self.probes.asked_at.get();
         if asked_at.is_some_and(|at| at.saturating_add(ASK_AGAIN_AFTER) > now()) {
             return Ok(false);
         }
         self.probes.asked_at.set(Some(now()));
+        self.probes.suspected.set(false);
         let answer = within(PROBE_LIMIT, "liveness probe", async {
             let port = container.port(GATEWAY_PORT)?;
             port.fetch("http://agent/healthz", None)
@@ -72,6 +82,18 @@ impl Agent {
             }
         })?;
         Ok(is_over)
+    }
+
+    /// Somebody got no answer: it is looked at as soon as may be. Where `ended` is certain it is seen to at once; an agent that
+    /// pretends it ends nobody but itself.
+    pub(crate) async fn suspect(&self, ended: bool) -> Outcome<()> {
+        let mut life = self.life()?;
+        if ended && life.state == State::Running {
+            life.end(now());
+            self.save_life(&life)?;
+        }
+        self.probes.suspected.set(true);
+        self.wake_at(now()).await
     }
 
     /// Has the alarm come when the container ends.

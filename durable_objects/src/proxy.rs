@@ -87,7 +87,7 @@ impl Agent {
             .await;
         match answer {
             Ok(answer) if is_of_ended(&answer) => {
-                self.wake_at(now()).await?;
+                self.suspect(true).await?;
                 Err(Failure::new(
                     Code::AgentUnavailable,
                     "The agent has ended by itself. It is saved and started again; try again in a moment.",
@@ -106,10 +106,7 @@ impl Agent {
                 give_back(answer)
             }
             Err(error) => {
-                if !container.running() {
-                    // It died: the next step records that, without waiting for the next look.
-                    self.wake_at(now()).await?;
-                }
+                self.suspect(false).await?;
                 Err(Failure::new(
                     Code::AgentUnavailable,
                     "The agent did not answer. Try again; restart it if it stays so.",
