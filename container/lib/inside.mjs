@@ -79,6 +79,14 @@ function kindOf(bytes) {
   return undefined;
 }
 
+/**
+ * @param {Uint8Array} bytes the beginning of a file
+ * @returns {boolean} whether `fileMayHold` would look into it
+ */
+export function looksCompressed(bytes) {
+  return kindOf(bytes) !== undefined;
+}
+
 /** A value was found, or nobody can say that there is none. */
 class LeaveOut extends Error {}
 

@@ -1,5 +1,5 @@
 // Copies a file and looks for injected values in its bytes on the way, so that none is read twice.
-import { constants } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 
 import { hasCode } from "./errors.mjs";
@@ -9,6 +9,35 @@ const CHUNK = 1024 * 1024;
 /** One for all: a process copies one file at a time. */
 const buffer = Buffer.allocUnsafe(CHUNK);
 
+/** Not through a link that took the file's place, and not waiting for a pipe's other end. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * @param {string} file
+ * @param {number} length
+ * @returns {Buffer | undefined} so many bytes at most; undefined where there is no such file, or not any more
+ */
+export function readSmall(file, length) {
+  let source;
+  try {
+    source = openSync(file, READ);
+  } catch (error) {
+    // A running agent may remove things while they are read.
+    if (hasCode(error, "ENOENT") || hasCode(error, "ELOOP")) return undefined;
+    throw error;
+  }
+  try {
+    if (!fstatSync(source).isFile()) return undefined;
+    const bytes = Buffer.allocUnsafe(length);
+    let read = 0;
+    for (let count = -1; count !== 0 && read < length; read += count)
+      count = readSync(source, bytes, read, length - read, null);
+    return bytes.subarray(0, read);
+  } finally {
+    closeSync(source);
+  }
+}
+
 /**
  * @param {string} from
  * @param {string} to a file that does not exist; what was copied lies there also where a value was found
@@ -17,9 +46,7 @@ const buffer = Buffer.allocUnsafe(CHUNK);
  * @returns {Promise<"clean" | "holds" | "gone">} "gone" where the file went away meanwhile
  */
 export async function copySearched(from, to, stat, matcher) {
-  // Not through a link that took the file's place, and not waiting for a pipe's other end.
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const source = await open(from, flags).catch((error) => {
+  const source = await open(from, READ).catch((error) => {
     // A running agent may remove things while they are read.
     if (hasCode(error, "ENOENT") || hasCode(error, "ELOOP")) return undefined;
     throw error;

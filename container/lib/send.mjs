@@ -6,6 +6,8 @@ import { pipeline } from "node:stream/promises";
 import { AgentError } from "./errors.mjs";
 import { readJsonIfAny } from "./files.mjs";
 
+const CHUNK = 1024 * 1024;
+
 /**
  * @param {import("../agent.mjs").Context} context
  * @returns {Promise<undefined>}
@@ -18,7 +20,7 @@ export async function run({ paths, stdout }) {
   );
   if (!facts || size !== facts.size) throw new AgentError("no snapshot is staged");
   try {
-    await pipeline(createReadStream(paths.archive), stdout, { end: false });
+    await pipeline(createReadStream(paths.archive, { highWaterMark: CHUNK }), stdout, { end: false });
     // The process ends right after: wait until the last bytes have left it.
     await new Promise((resolve, reject) => stdout.write("", (error) => (error ? reject(error) : resolve(undefined))));
   } catch {

@@ -4,7 +4,7 @@ import { lstat, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-import { inspect, pack } from "./archive.mjs";
+import { pack } from "./archive.mjs";
 import { biggestIn } from "./biggest.mjs";
 import { digestOf } from "./digest.mjs";
 import { AgentError, TooLargeError } from "./errors.mjs";
@@ -70,13 +70,10 @@ async function takeSnapshot(paths, { live, unless }) {
   const staged = await stageState(paths.state, path.join(tree, "state"), values);
   const due = nextDueAt(path.join(tree, "state"), paths.state);
   const openclaw = openclawVersion(paths);
-  const { files, bytes, links } = staged;
+  const { entries, files, bytes, links } = staged;
   const manifest = { format: FORMAT, openclaw, created: new Date().toISOString(), files, bytes, links };
-  await writePrivateFile(path.join(tree, "manifest.json"), JSON.stringify(manifest));
-  const { size, sha256 } = await pack(tree, paths.archive);
+  const { size, sha256 } = await pack(manifest, entries, tree, paths.archive);
   await rm(tree, { recursive: true });
-  // What could not be restored is no snapshot.
-  await inspect(paths.archive);
   const facts = { size, sha256, files, openclaw, format: FORMAT, quiesced, digest, nextDueAt: due };
   await writePrivateFile(paths.archiveFacts, JSON.stringify(facts));
   const { leftOut, masked, typedKeys } = staged;

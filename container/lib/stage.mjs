@@ -1,22 +1,28 @@
 // Copies what a snapshot holds into a staging directory, where it is scrubbed, searched for secrets, and stands still.
-import { constants } from "node:fs";
-import { lstat, mkdir, open, opendir, readlink, rm, utimes } from "node:fs/promises";
+// Small files are kept in memory instead, and worked on synchronously: most states are made of thousands of them.
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { lstat, rm } from "node:fs/promises";
 import path from "node:path";
 
 import { isKept, isLeftAside, isOpenClawsOwn } from "./contents.mjs";
 import { AgentError, hasCode, TooLargeError } from "./errors.mjs";
-import { InsideSearch } from "./inside.mjs";
+import { InsideSearch, looksCompressed } from "./inside.mjs";
 import { MAX_DEPTH, MAX_LINKS, MAX_STATE_BYTES, MAX_STATE_ENTRIES } from "./limits.mjs";
 import { staysInside } from "./links.mjs";
 import { Matcher } from "./matcher.mjs";
 import { SECRET_NAME } from "./names.mjs";
-import { copySearched } from "./scan.mjs";
+import { copySearched, readSmall } from "./scan.mjs";
 import { copyDatabase, databaseMayHold, scrubDatabase } from "./sqlite.mjs";
 
 const SQLITE_MAGIC = Buffer.from("SQLite format 3\0", "latin1");
+/** A file up to this size is small. */
+const SMALL = 1024 * 1024;
+/** What of them is kept in memory; the rest is copied. */
+const MAX_HELD = 128 * 1024 * 1024;
 
 /**
  * @typedef {object} Staged
+ * @property {import("./tar.mjs").Entry[]} entries
  * @property {number} files @property {number} bytes
  * @property {[string, string][]} links relative path and target of each symbolic link
  * @property {string[]} leftOut files that held an injected value, or could not be searched for one
@@ -38,8 +44,9 @@ export async function stageState(from, to, values) {
 
 class Stager {
   /** @type {Staged} */
-  result = { files: 0, bytes: 0, links: [], leftOut: [], masked: [], typedKeys: new Set() };
+  result = { entries: [], files: 0, bytes: 0, links: [], leftOut: [], masked: [], typedKeys: new Set() };
   #entries = 0;
+  #held = 0;
   #from;
   #to;
   #values;
@@ -65,9 +72,8 @@ class Stager {
    */
   async directory(relative, depth) {
     if (depth > MAX_DEPTH) throw new AgentError("the state is nested too deeply");
-    const names = [];
-    for await (const entry of await opendir(path.join(this.#from, relative))) names.push(entry.name);
-    for (const name of names.sort()) {
+    this.result.entries.push({ name: nameOf(relative), type: "Directory", executable: false, size: 0 });
+    for (const name of readdirSync(path.join(this.#from, relative)).sort()) {
       if (depth === 0 && !isKept(name)) continue;
       await this.#entry(relative === "" ? name : `${relative}/${name}`, depth);
     }
@@ -78,16 +84,16 @@ class Stager {
    * @param {number} depth
    */
   async #entry(relative, depth) {
-    const stat = await lstat(path.join(this.#from, relative)).catch(gone);
+    const stat = unlessGone(() => lstatSync(path.join(this.#from, relative)));
     if (!stat || isLeftAside(relative)) return;
     if (this.#matcher.isIn(relative)) return void this.#leaveOut(SECRET_NAME);
     this.#entries += 1;
     if (this.#entries > MAX_STATE_ENTRIES - 2) throw new TooLargeError("the state holds too many files");
     if (stat.isDirectory()) {
-      await mkdir(path.join(this.#to, relative), { mode: 0o700 });
+      mkdirSync(path.join(this.#to, relative), { mode: 0o700 });
       await this.directory(relative, depth + 1).catch(gone);
     } else if (stat.isSymbolicLink()) {
-      await this.#link(relative);
+      this.#link(relative);
     } else if (stat.isFile()) {
       await this.#file(relative, stat);
     }
@@ -95,8 +101,8 @@ class Stager {
   }
 
   /** @param {string} relative */
-  async #link(relative) {
-    const target = await readlink(path.join(this.#from, relative)).catch(gone);
+  #link(relative) {
+    const target = unlessGone(() => readlinkSync(path.join(this.#from, relative)));
     if (target === undefined || !staysInside(relative, target)) return;
     if (this.#matcher.isIn(target)) return this.#leaveOut(relative);
     this.result.links.push([relative, target]);
@@ -109,22 +115,47 @@ class Stager {
    */
   async #file(relative, stat) {
     const from = path.join(this.#from, relative);
-    const to = path.join(this.#to, relative);
     // Beside a database these hold its latest changes, and the copy holds them already.
     const database = /^(.+)-(wal|shm|journal)$/.exec(from)?.[1];
-    if (database !== undefined && (await isDatabase(database))) return;
-    const copied = (await isDatabase(from))
-      ? await this.#database(from, to, relative)
-      : await this.#plain(from, to, stat);
+    if (database !== undefined && isDatabaseAt(database)) return;
+    const head = readSmall(from, stat.size <= SMALL ? stat.size : SQLITE_MAGIC.length);
+    if (!head) return;
+    if (stat.size <= SMALL && !isDatabase(head) && !looksCompressed(head)) return this.#small(relative, stat, head);
+    const to = path.join(this.#to, relative);
+    const copied = isDatabase(head) ? await this.#database(from, to, relative) : await this.#plain(from, to, stat);
     if (copied === "gone") return;
     if (copied === "holds") {
       await rm(to, { force: true });
       this.#leaveOut(relative);
       return;
     }
-    await utimes(to, stat.atime, stat.mtime);
+    this.#add(relative, stat, lstatSync(to).size);
+  }
+
+  /**
+   * @param {string} relative
+   * @param {import("node:fs").Stats} stat
+   * @param {Buffer} bytes
+   */
+  #small(relative, stat, bytes) {
+    if (this.#matcher.find(bytes)) return this.#leaveOut(relative);
+    this.#held += bytes.length;
+    if (this.#held <= MAX_HELD) return this.#add(relative, stat, bytes.length, bytes);
+    writeFileSync(path.join(this.#to, relative), bytes, { mode: 0o600, flag: "wx" });
+    this.#add(relative, stat, bytes.length);
+  }
+
+  /**
+   * @param {string} relative
+   * @param {import("node:fs").Stats} stat
+   * @param {number} size
+   * @param {Buffer} [bytes]
+   */
+  #add(relative, { mode, mtime }, size, bytes) {
+    const facts = { executable: (mode & 0o100) !== 0, mtime, size };
+    this.result.entries.push({ name: nameOf(relative), type: "File", ...facts, ...(bytes && { bytes }) });
     this.result.files += 1;
-    this.result.bytes += (await lstat(to)).size;
+    this.result.bytes += size;
     this.#requireRoom(0);
   }
 
@@ -174,19 +205,22 @@ class Stager {
   }
 }
 
+/** @param {string} relative */
+function nameOf(relative) {
+  return relative === "" ? "state" : `state/${relative}`;
+}
+
+/** @param {Buffer} bytes of a file's beginning */
+function isDatabase(bytes) {
+  return bytes.subarray(0, SQLITE_MAGIC.length).equals(SQLITE_MAGIC);
+}
+
 /** @param {string} file */
-async function isDatabase(file) {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    () => undefined,
-  );
-  if (!handle) return false;
+function isDatabaseAt(file) {
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(SQLITE_MAGIC.length), 0, SQLITE_MAGIC.length, 0);
-    return bytesRead === SQLITE_MAGIC.length && buffer.equals(SQLITE_MAGIC);
+    return isDatabase(readSmall(file, SQLITE_MAGIC.length) ?? Buffer.alloc(0));
   } catch {
     return false;
-  } finally {
-    await handle.close();
   }
 }
 
@@ -198,4 +232,16 @@ async function isDatabase(file) {
 function gone(error) {
   if (hasCode(error, "ENOENT") || hasCode(error, "ELOOP")) return undefined;
   throw error;
+}
+
+/**
+ * @template T
+ * @param {() => T} look
+ */
+function unlessGone(look) {
+  try {
+    return look();
+  } catch (error) {
+    return gone(error);
+  }
 }

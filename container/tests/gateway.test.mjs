@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
+import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { Client, probe } from "./client.mjs";
 import { startModel } from "./model.mjs";
@@ -62,16 +63,46 @@ async function eachFile(directory, see) {
   }
 }
 
+/**
+ * Waits until a running gateway has renewed its lease so many times.
+ * @param {{paths: import("../lib/paths.mjs").Paths}} sandbox
+ * @param {number} count
+ */
+async function heartbeats({ paths }, count) {
+  const database = new DatabaseSync(path.join(paths.state, "state/openclaw.sqlite"), {
+    readOnly: true,
+    timeout: 5_000,
+  });
+  const beat = () => Number(database.prepare("SELECT max(heartbeat_at) AS at FROM state_leases").get()?.at);
+  try {
+    for (let left = count; left > 0; left -= 1) {
+      const last = beat();
+      await until("a sign of life", () => beat() > last, 90_000);
+    }
+    return true;
+  } finally {
+    database.close();
+  }
+}
+
 test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t) => {
   const cache = await mkdtemp(path.join(os.tmpdir(), "agent-test-cache-"));
   after(() => rm(cache, { recursive: true, force: true }));
-  const model = await startModel();
+  /** What the model's answers wait for. */
+  let held = Promise.resolve();
+  const model = await startModel({ hold: () => held });
   t.after(() => model.close());
   const first = await makeSandbox(t, { AGENT_PORT: String(await freePort()), AGENT_COMPILE_CACHE: cache });
   const second = await makeSandbox(t, { AGENT_PORT: String(await freePort()), AGENT_COMPILE_CACHE: cache });
   const input = JSON.stringify({ config: configFor(model.url), secrets: { openai: KEY, phrase: PHRASE } });
   /** @type {Buffer} */
   let archive;
+  const due = Math.floor(Date.now() / 1000) * 1000 + 3_600_000;
+  const hold = () => {
+    const { promise, resolve } = Promise.withResolvers();
+    held = promise;
+    return () => resolve(undefined);
+  };
 
   await t.test("boots, chats and gives a snapshot that holds no secret", async (t) => {
     const init = startInit(first);
@@ -90,8 +121,17 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
     // It says that it is not available, as its configuration is ours, and keeps the key all the same.
     await client.call("models.authSetApiKey", { provider: "anthropic", apiKey: TYPED.anthropic }).catch(() => {});
     await client.call("secrets.store.set", { name: "OPENROUTER_API_KEY", value: TYPED.openrouter, kind: "secret" });
-    client.close();
     assert.deepEqual((await run(first, ["keys"])).json, { keys: TYPED });
+
+    await client.call("cron.add", {
+      name: "later",
+      schedule: { kind: "at", at: new Date(due).toISOString() },
+      sessionTarget: "isolated",
+      wakeMode: "now",
+      payload: { kind: "agentTurn", message: "hello" },
+      delivery: { mode: "none" },
+    });
+    client.close();
 
     await mkdir(path.join(first.paths.state, "workspace"), { recursive: true });
     await writeFile(path.join(first.paths.state, "workspace", "notes.md"), "The bird is a pelican.\n");
@@ -101,6 +141,7 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
     assert.equal(taken.code, 0, taken.stderr);
     t.diagnostic(`snapshot: ${taken.stdout.toString().trim()}`);
     assert.equal(taken.json.quiesced, true);
+    assert.equal(taken.json.nextDueAt, due);
     assert.deepEqual(taken.json.leftOut, ["workspace/leak.txt"]);
     assert.deepEqual(taken.json.masked, ["agents/main/agent/openclaw-agent.sqlite"]);
     assert.deepEqual(taken.json.typedKeys, ["anthropic", "openrouter"]);
@@ -143,6 +184,11 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
     t.diagnostic(`boot with a warm compile cache: ${Date.now() - began} ms`);
 
     const client = await Client.connect(second.paths.port);
+    const { jobs } = await client.call("cron.list", {});
+    assert.deepEqual(
+      jobs.filter((/** @type {any} */ job) => !job.declarationKey).map((/** @type {any} */ job) => job.name),
+      ["later"],
+    );
     const history = JSON.stringify(await client.call("chat.history", { sessionKey: "main" }));
     assert.match(history, /PELICAN/);
     assert.match(history, /the phrase is \*{28}/);
@@ -151,8 +197,35 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
       "The bird is a pelican.\n",
     );
     await assert.rejects(stat(path.join(second.paths.state, "workspace", "leak.txt")), { code: "ENOENT" });
-    assert.match(await client.chat("main", "Which bird was it? HERON?"), /HERON/);
+    const [release, answer] = [hold(), client.chat("main", "Which bird was it? HERON?")];
+    await until("a turn under way", async () => (await run(second, ["activity"])).json.busy, 60_000);
+    release();
+    assert.match(await answer, /HERON/);
+    await until("the turn's end", async () => !(await run(second, ["activity"])).json.busy, 60_000);
+    const { busy, nextDueAt } = (await run(second, ["activity", "--within", "7200"])).json;
+    assert.deepEqual([busy, nextDueAt], [true, due], "a job that is due soon");
     client.close();
+    await t.test("c19 an agent that idles is told to be unchanged, and one that was spoken to is not", async () => {
+      const live = async (/** @type {string} */ unless) =>
+        (await run(second, ["snapshot", "--live", "--unless", unless])).json;
+      let digest = "";
+      // What it does after a turn ends after a while; what it does for ever must not count.
+      await until(
+        "half a minute without a change",
+        async () => {
+          const taken = await live(digest);
+          if (taken.digest) ({ digest } = taken);
+          const beats = await heartbeats(second, 2);
+          return (await live(digest)).unchanged && beats;
+        },
+        300_000,
+      );
+      assert.equal(await probe(second.paths.port), "started", "it went on all the time");
+      const again = await Client.connect(second.paths.port);
+      await again.chat("main", "STORK");
+      again.close();
+      assert.match((await live(digest)).digest, /^[0-9a-f]{64}$/);
+    });
 
     assert.equal((await init.leave()).code, 0);
     assert.deepEqual((await run(second, ["wipe"])).json, { ok: true });
