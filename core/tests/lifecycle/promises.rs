@@ -154,6 +154,10 @@ impl Promises {
         self.used_inside = now;
     }
 
+    pub fn deleted(&mut self, version: u64) {
+        self.lost = self.lost.filter(|lost| *lost != version);
+    }
+
     pub fn evicted(&mut self) {
         self.wanted = false;
         self.owner_stopped = true;
@@ -263,8 +267,9 @@ impl World {
             let saved = self.newest(self.tenant) == Some(*lost);
             !told && !saved
         });
+        let runs_again = life.state == State::Running && self.container.is_some();
         assert!(
-            lost.is_none() || !rests,
+            lost.is_none() || !(rests || runs_again),
             "what was lost is told to nobody: {life:?}"
         );
         self.promises.lost = lost;
