@@ -328,8 +328,10 @@ impl World {
                 (None, Wish::Stop | Wish::Sleep) => self.next() == Step::Rest,
                 (Some(container), Wish::Run | Wish::Restart) => {
                     let settled = self.life.state == State::Running && self.life.wish == Wish::Run;
+                    let nothing_waits = self.life.renewal.is_none()
+                        && self.life.snapshot.or(self.life.taking).is_none();
                     let serves = container.gateway == Gateway::Alive && !container.quiesced;
-                    settled && serves && container.acknowledged
+                    settled && serves && nothing_waits && container.acknowledged
                 }
                 _ => false,
             };
