@@ -55,9 +55,9 @@ impl Life {
                     }
                 }
             }
-            (State::Failed, Wish::Run | Wish::Restart) => Step::Start,
             // It was told that its container is kept, and holds what could not be saved.
             (State::Failed, _) if self.told(TroubleCode::SnapshotFailed) => Step::RecordCrash,
+            (State::Failed, Wish::Run | Wish::Restart) => Step::Start,
             (State::Failed, Wish::Stop | Wish::Sleep) => Step::Rest,
         }
     }

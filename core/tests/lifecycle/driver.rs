@@ -204,6 +204,10 @@ impl World {
         self.command()?;
         self.is_dropped(term)?;
         let container = self.container.as_mut().ok_or(Halt::Failed)?;
+        assert!(
+            !container.wiped,
+            "what can't be searched for secrets any more was saved"
+        );
         let version = container.version;
         if cause != Cause::Manual && self.life.saved == Some(digest(version)) {
             container.quiesced |= cause != Cause::Period;
@@ -420,8 +424,12 @@ impl World {
         }
         let (now, due) = (self.now, self.due);
         self.update(term, |life| life.saved_for_good(due, now));
-        // What the wipe says is only logged.
-        if self.command() == Err(Halt::Died) {
+        // What the wipe says is only logged, and it may have gone on.
+        let said = self.command();
+        if let Some(container) = &mut self.container {
+            container.wiped = true;
+        }
+        if said == Err(Halt::Died) {
             return Err(Halt::Died);
         }
         self.is_dropped(term)?;

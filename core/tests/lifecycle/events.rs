@@ -200,6 +200,7 @@ impl World {
         let row = rows.remove(index % rows.len());
         self.r2.remove(&row.id);
         self.life.saved = None;
+        self.promises.deleted(held(&row));
         if self.life.state == State::Stopping {
             self.promises.given_up.insert(held(&row));
         }
@@ -216,7 +217,7 @@ impl World {
     fn lose_container(&mut self) {
         if let Some(container) = self.container.take() {
             let ours = container.acknowledged && container.tenure == self.life.tenure;
-            if ours {
+            if ours && !self.promises.given_up.contains(&container.version) {
                 self.promises.lost = Some(container.version);
             }
         }

@@ -14,6 +14,7 @@
 mod day;
 mod driver;
 mod events;
+mod kept;
 mod promises;
 mod world;
 

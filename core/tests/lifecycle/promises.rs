@@ -154,6 +154,10 @@ impl Promises {
         self.used_inside = now;
     }
 
+    pub fn deleted(&mut self, version: u64) {
+        self.lost = self.lost.filter(|lost| *lost != version);
+    }
+
     pub fn evicted(&mut self) {
         self.wanted = false;
         self.owner_stopped = true;
@@ -263,8 +267,9 @@ impl World {
             let saved = self.newest(self.tenant) == Some(*lost);
             !told && !saved
         });
+        let runs_again = life.state == State::Running && self.container.is_some();
         assert!(
-            lost.is_none() || !rests,
+            lost.is_none() || !(rests || runs_again),
             "what was lost is told to nobody: {life:?}"
         );
         self.promises.lost = lost;
@@ -323,8 +328,10 @@ impl World {
                 (None, Wish::Stop | Wish::Sleep) => self.next() == Step::Rest,
                 (Some(container), Wish::Run | Wish::Restart) => {
                     let settled = self.life.state == State::Running && self.life.wish == Wish::Run;
+                    let nothing_waits = self.life.renewal.is_none()
+                        && self.life.snapshot.or(self.life.taking).is_none();
                     let serves = container.gateway == Gateway::Alive && !container.quiesced;
-                    settled && serves && container.acknowledged
+                    settled && serves && nothing_waits && container.acknowledged
                 }
                 _ => false,
             };

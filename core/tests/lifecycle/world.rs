@@ -18,6 +18,8 @@ pub const POLICY: Policy = Policy {
 };
 /// Newest snapshots that are kept of each tenant.
 pub const KEEP: usize = 3;
+/// More alarms in one moment than anything calls for.
+const MAX_ALARMS_AT_ONCE: u32 = 50;
 /// A moment at which something is waited for takes so long.
 const MOMENT_MILLIS: i64 = 200;
 
@@ -40,6 +42,8 @@ pub struct Container {
     pub version: u64,
     pub gateway: Gateway,
     pub quiesced: bool,
+    /// Its secrets are gone: nothing that it holds can be searched for them any more.
+    pub wiped: bool,
     /// Its start was written down as done.
     pub acknowledged: bool,
     /// When it was used by ways that do not pass the object.
@@ -124,7 +128,14 @@ impl World {
     }
 
     fn fire_until(&mut self, until: Timestamp) {
+        let mut in_this_moment = 0;
         while let Some(at) = self.alarm.filter(|at| *at <= until.max(self.now)) {
+            in_this_moment = if at > self.now { 0 } else { in_this_moment + 1 };
+            assert!(
+                in_this_moment < MAX_ALARMS_AT_ONCE,
+                "one alarm after the other, and no time passes: {:?}",
+                self.life
+            );
             self.advance_to(at);
             self.drive();
             self.check();
@@ -211,6 +222,7 @@ impl World {
             version: 0,
             gateway: Gateway::None,
             quiesced: false,
+            wiped: false,
             acknowledged: false,
             used_inside: self.now,
         });

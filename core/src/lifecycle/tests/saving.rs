@@ -175,7 +175,12 @@ fn c18_what_was_asked_for_while_it_stopped_is_done_after() {
 
 #[test]
 fn c19_a_container_that_was_kept_and_goes_is_told() {
-    for wish in [Wish::Stop, Wish::Sleep] {
+    for (wish, state, next) in [
+        (Wish::Stop, State::Asleep, Step::Rest),
+        (Wish::Sleep, State::Asleep, Step::Rest),
+        (Wish::Run, State::Starting, Step::Start),
+        (Wish::Restart, State::Starting, Step::Start),
+    ] {
         let mut kept = running();
         kept.trouble = Some(Trouble::new(TroubleCode::SnapshotFailed, "it was kept"));
         kept.wish = wish;
@@ -184,8 +189,8 @@ fn c19_a_container_that_was_kept_and_goes_is_told() {
         kept.crash(NOW);
         assert_eq!(
             (kept.state, code(&kept)),
-            (State::Asleep, Some(TroubleCode::Crashed))
+            (state, Some(TroubleCode::Crashed))
         );
-        assert_eq!(kept.next(false, POLICY, after(60)), Step::Rest);
+        assert_eq!(kept.next(false, POLICY, after(60)), next);
     }
 }
