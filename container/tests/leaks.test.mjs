@@ -65,10 +65,21 @@ async function staged(t, files, values = [KEY, OTHER, ODD]) {
   const stage = async () => {
     await rm(copy, { recursive: true });
     await mkdir(copy);
-    const { leftOut, masked } = await stageState(state, copy, values);
+    const { entries, leftOut, masked } = await stageState(state, copy, values);
+    await layOut(entries, copy);
     return { leftOut: leftOut.map((name) => name.replace(/^workspace\//, "")), masked };
   };
   return { state, copy, stage };
+}
+
+/**
+ * Small files are staged in memory: puts them beside the others.
+ * @param {import("../lib/tar.mjs").Entry[]} entries
+ * @param {string} copy
+ */
+async function layOut(entries, copy) {
+  for (const { name, bytes } of entries)
+    if (bytes) await writeFile(path.join(copy, "..", name.replace("state", "copy")), bytes);
 }
 
 /** @param {import("node:test").TestContext} t @param {string} file @param {string} [sql] */
@@ -363,7 +374,8 @@ test("c14 names and link targets are searched too", async (t) => {
   });
   await symlink(`notes/${OTHER}`, path.join(state, "workspace/link"));
   await symlink("notes", path.join(state, "workspace/fine"));
-  const { leftOut, links, files } = await stageState(state, copy, [KEY, OTHER]);
+  const { entries, leftOut, links, files } = await stageState(state, copy, [KEY, OTHER]);
+  await layOut(entries, copy);
   const name = "(a name that holds a secret)";
   assert.deepEqual([leftOut, links, files], [[name, name, "workspace/link"].sort(), [["workspace/fine", "notes"]], 0]);
   assert.deepEqual(await readdir(path.join(copy, "workspace")), []);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -111,6 +111,26 @@ test("what makes the agent remember is kept, the rest is not", async (t) => {
   assert.equal(taken.format, 1);
   assert.equal(taken.quiesced, true);
   assert.match(taken.openclaw, /^\d+\.\d+\.\d+/);
+});
+
+test("many small files and large ones come back as they were, with their times", async (t) => {
+  const sandbox = await injectedSandbox(t);
+  // More than is kept in memory of small ones.
+  const content = (/** @type {number} */ index) =>
+    Buffer.alloc(1024 * 1024 + (index > 140 ? index : -index), `file ${index}.`);
+  const place = (/** @type {string} */ state, /** @type {number} */ index) =>
+    path.join(state, `workspace/${index % 7}/${"n".repeat(index)}`);
+  for (let index = 1; index < 145; index += 1) {
+    await mkdir(path.dirname(place(sandbox.paths.state, index)), { recursive: true });
+    await writeFile(place(sandbox.paths.state, index), content(index), { mode: index % 2 === 0 ? 0o755 : 0o644 });
+    await utimes(place(sandbox.paths.state, index), 1, 1_000_000_000 + index);
+  }
+  const { state } = await putAwayAndBack(t, sandbox);
+  for (let index = 1; index < 145; index += 1) {
+    assert.ok((await readFile(place(state, index))).equals(content(index)), `${index}`);
+    const { mode, mtimeMs } = await stat(place(state, index));
+    assert.deepEqual([mode & 0o777, mtimeMs], [index % 2 === 0 ? 0o700 : 0o600, (1_000_000_000 + index) * 1000]);
+  }
 });
 
 test("a live database is copied with its newest rows and without its secret ones", async (t) => {
