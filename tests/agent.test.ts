@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { devWalletAddress } from "../dev/solana/accounts.ts";
 import { fakeAgentStack, Owned, type Status } from "./support/agent.ts";
-import { assertProblem } from "./support/problem.ts";
 import { assertPass } from "./support/tokens.ts";
 import { until } from "./support/wait.ts";
 

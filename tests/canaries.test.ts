@@ -136,17 +136,20 @@ test("c14 what the agent writes of them into its workspace is in no snapshot", {
 test("c13 c14 after a crash and a restore, asleep, and awake again they are nowhere else", {
   timeout: TIMEOUT_MS,
 }, async () => {
+  const before = await owned.status();
   (await sandbox()).crash();
-  await owned.in("failed");
-  await ask("GET", "");
-  // What is left of the dead container goes with it; until then only the agent's own copies may be there.
-  for (const container of await stack.containers.list()) {
-    const left = canariesBelow(new Sandbox(container).files(), canaries);
-    assert.deepEqual(
-      left.filter((where) => !where.includes(" in data/state/workspace/")),
-      [],
-    );
-  }
+  const healed = async (): Promise<boolean> => {
+    const { state, since } = await owned.status();
+    return state === "running" && since !== before.since;
+  };
+  await until("it was saved and runs again", healed, { within: TIMEOUT_MS / 4 });
+  const injected = Object.keys(own).filter((name) => !keptOut.has(name));
+  assert.deepEqual(canariesBelow((await sandbox()).files(), canaries).sort(), inTheirFile(injected));
+  assert.deepEqual(outside(), []);
+  assert.match(await say("What did I say?"), new RegExp(word));
+  await ask("GET", "/logs");
+  await ask("GET", "/wakes");
+  await owned.stop();
   await ask("PUT", "/settings", { keyless: [] });
   await owned.start();
   assert.match(await say("What did I say?"), new RegExp(word));
@@ -161,6 +164,6 @@ test("c13 c14 after a crash and a restore, asleep, and awake again they are nowh
 test("c10 c11 after the stop they are nowhere at all", { timeout: TIMEOUT_MS }, async () => {
   await owned.stop();
   await until("the container is gone", async () => (await stack.containers.list()).length === 0);
-  for (const path of ["", "/secrets", "/snapshots", "/settings"]) await ask("GET", path);
+  for (const path of ["", "/secrets", "/snapshots", "/settings", "/logs", "/wakes"]) await ask("GET", path);
   assert.deepEqual(outside(), []);
 });

@@ -164,8 +164,8 @@ test("c13 a stop wipes the secrets once they were searched for, before the conta
     await until("the container's end", () => !agent.lives(sandbox));
     const done = agent.notes().filter((note) => note.sandbox === sandbox && note.done);
     assert.deepEqual(
-      done.slice(-3).map(({ command }) => command),
-      ["snapshot", "send", "wipe"],
+      done.slice(-4).map(({ command }) => command),
+      ["snapshot", "send", "logs", "wipe"],
     );
   }
 });

@@ -150,8 +150,17 @@ test("c13 a running agent takes what changes, and is left without its secrets ho
     assert.ok(!(await readFile(paths.secrets, "utf8")).includes(key("four")));
   });
 
-  await t.test("when the gateway crashes its files are wiped before the container ends", async () => {
+  await t.test("when the gateway has crashed its files are wiped before the container ends", async () => {
     process.kill(JSON.parse(await readFile(paths.gatewayMark, "utf8")).pid, "SIGKILL");
+    await until("the gateway's end", () =>
+      stat(paths.gatewayMark).then(
+        () => undefined,
+        () => true,
+      ),
+    );
+    // A snapshot of what lies there must be searched for them.
+    await stat(paths.secrets);
+    init.kill("SIGTERM");
     const [code] = await ended;
     assert.equal(code, 137);
     for (const file of [paths.secrets, paths.former, paths.config])

@@ -156,8 +156,8 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
   await steps.step("close the tab and stop the agent", async () => {
     await agent.page.close();
     await console.stop();
-    await until("the snapshot is listed", async () => (await console.at("snapshot-row").count()) === 1);
-    assert.match((await console.at("snapshot-row").textContent()) ?? "", /Before stop/);
+    const newest = console.at("snapshot-row").first();
+    await until("the snapshot is listed", async () => /Before stop/.test((await newest.textContent()) ?? ""));
   });
 
   await steps.step("keep the own key out of the agent", async () => {
@@ -215,6 +215,27 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
     const used = await console.at("usage-requests").getAttribute("value");
     assert.ok(Number(used) >= 1, "the platform's budget counts its key's calls");
     assert.match((await console.at("usage-resets").textContent()) ?? "", /^The count starts again on /);
+  });
+
+  await steps.step("read the agent's log, and see when and why it was awake", async () => {
+    await console.at("log-show").click();
+    await until("its lines", async () => ((await console.at("log-lines").textContent()) ?? "").length > 20);
+    const rows = console.at("wake-row");
+    await until("both times awake", async () => (await rows.count()) === 2);
+    assert.match((await rows.last().textContent()) ?? "", /by you.*Stopped/i);
+    assert.match((await console.at("wakes-half").textContent()) ?? "", /\d/);
+  });
+
+  await steps.step("take a snapshot home, and send it back", async () => {
+    const coming = page.waitForEvent("download");
+    await console.at("snapshot-download").first().click();
+    const download = await coming;
+    assert.match(download.suggestedFilename(), /^[0-9a-f]{32}\.tar\.zst$/);
+    const rows = await console.at("snapshot-row").count();
+    await console.at("snapshot-file").setInputFiles(await download.path());
+    await console.at("snapshot-upload").click();
+    await until("the upload is listed", async () => (await console.at("snapshot-row").count()) === rows + 1);
+    assert.match((await console.at("snapshot-row").first().textContent()) ?? "", /upload/i);
   });
 
   await steps.step("go back to the default model", async () => {
