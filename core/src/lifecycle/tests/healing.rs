@@ -292,7 +292,10 @@ fn c18_a_start_is_a_try_with_a_pass_of_its_own() {
     let mut life = Life::new(NOW);
     life.ask(Wish::Restart, NOW);
     life.not_before = Some(NOW);
+    life.ended = true;
+    life.unanswered = 3;
     life.begin_start(PASS, NOW);
+    assert_eq!((life.ended, life.unanswered), (false, 0));
     assert_eq!((life.wish, life.attempts), (Wish::Run, 1));
     assert_eq!(life.not_before, None);
     assert!(life.admits(PASS) && !life.admits(SessionId::from_random([2; 16])));
