@@ -374,3 +374,15 @@ fn c20_nobody_is_told_of_a_start_that_is_none() {
         assert_eq!(told.contains("started again"), started, "{told}");
     }
 }
+
+#[test]
+fn c20_a_loop_ends_also_where_a_restart_was_to_come() {
+    let mut life = running(NOW);
+    for _ in 1..MAX_CRASHES {
+        life.crash(NOW);
+        start(&mut life, NOW);
+    }
+    life.wish = Wish::Restart;
+    life.crash(NOW);
+    assert_eq!((life.state, life.wish), (State::Failed, Wish::Stop));
+}
