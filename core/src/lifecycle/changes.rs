@@ -238,13 +238,23 @@ impl Life {
     }
 
     /// A periodic try to save: `saved` is the container's word for what is in a snapshot now; `None` is a failed try.
-    pub fn saved_while_running(&mut self, saved: Option<ArchiveHash>, policy: Policy, now: Timestamp) {
-        let again = i64::from(policy.snapshot_period.get().saturating_sub(RETRY_PERIODIC_AFTER.get()));
+    pub fn saved_while_running(
+        &mut self,
+        saved: Option<ArchiveHash>,
+        policy: Policy,
+        now: Timestamp,
+    ) {
+        let again = i64::from(
+            policy
+                .snapshot_period
+                .get()
+                .saturating_sub(RETRY_PERIODIC_AFTER.get()),
+        );
         self.saved_at = Some(match saved {
             Some(_) => now,
-            None => Timestamp::from_millis(
-                now.as_millis().saturating_sub(again.saturating_mul(1000)),
-            ),
+            None => {
+                Timestamp::from_millis(now.as_millis().saturating_sub(again.saturating_mul(1000)))
+            }
         });
         if saved.is_some() {
             self.saved = saved;
@@ -274,7 +284,9 @@ impl Life {
             lines,
             ..Trouble::new(
                 TroubleCode::CrashLoop,
-                format!("The agent ended by itself {times} times within {minutes} minutes, and is not started again by itself. Start it to try again; if it stays so, restore an older snapshot."),
+                format!(
+                    "The agent ended by itself {times} times within {minutes} minutes, and is not started again by itself. Start it to try again; if it stays so, restore an older snapshot."
+                ),
             )
         }
     }
@@ -284,8 +296,12 @@ impl Life {
         if self.wish != Wish::Run {
             return;
         }
-        let doublings = u32::try_from(self.crashes.len()).unwrap_or(u32::MAX).saturating_sub(1);
-        let pause = HEALING_PAUSE.get().saturating_mul(2_u32.saturating_pow(doublings));
+        let doublings = u32::try_from(self.crashes.len())
+            .unwrap_or(u32::MAX)
+            .saturating_sub(1);
+        let pause = HEALING_PAUSE
+            .get()
+            .saturating_mul(2_u32.saturating_pow(doublings));
         self.not_before = Some(now.saturating_add(Seconds::new(pause)));
         self.enter(State::Starting, Some(Phase::Allocate), now);
     }
