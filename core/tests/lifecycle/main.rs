@@ -16,13 +16,13 @@ mod driver;
 mod events;
 mod kept;
 mod promises;
+mod stories;
 mod world;
 
 use multiclaw_core::lifecycle::Wish;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
-use crate::events::{Event, Interruption};
 use crate::world::World;
 
 /// More or fewer by `PROPTEST_CASES`.
@@ -55,45 +55,5 @@ proptest! {
         world.reach(wish);
         let events = u64::try_from(happenings.len()).unwrap();
         world.alarms_are_bounded(events);
-    }
-}
-
-#[test]
-fn c20_a_driver_may_die_at_every_point_of_every_step() {
-    let story = [
-        Event::Ask(Wish::Run),
-        Event::UseInside,
-        Event::TakeSnapshot,
-        Event::Use,
-        Event::Pass(310),
-        Event::Use,
-        Event::GatewayEnds,
-        Event::Pass(60),
-        Event::Use,
-        Event::Ask(Wish::Stop),
-        Event::Ask(Wish::Run),
-        Event::Due(3000),
-        Event::Pass(5000),
-        Event::Evict(1),
-        Event::Ask(Wish::Run),
-    ];
-    let mut undisturbed = World::new();
-    for event in story {
-        undisturbed.experience(event);
-    }
-    let points = undisturbed.points;
-    assert!(points > 50, "the story has {points} points");
-    for point in 0..points {
-        for deaths in 1..3 {
-            let mut world = World::new();
-            let quiet = vec![Interruption::Nothing; point];
-            world.interruptions.extend(quiet);
-            world.interruptions.extend(vec![Interruption::Die; deaths]);
-            for event in story {
-                world.experience(event);
-            }
-            world.calm_down();
-            world.reach(Wish::Run);
-        }
     }
 }

@@ -292,7 +292,10 @@ fn c18_a_start_is_a_try_with_a_pass_of_its_own() {
     let mut life = Life::new(NOW);
     life.ask(Wish::Restart, NOW);
     life.not_before = Some(NOW);
+    life.ended = true;
+    life.unanswered = 3;
     life.begin_start(PASS, NOW);
+    assert_eq!((life.ended, life.unanswered), (false, 0));
     assert_eq!((life.wish, life.attempts), (Wish::Run, 1));
     assert_eq!(life.not_before, None);
     assert!(life.admits(PASS) && !life.admits(SessionId::from_random([2; 16])));
@@ -370,4 +373,16 @@ fn c20_nobody_is_told_of_a_start_that_is_none() {
         let told = &life.trouble.as_ref().unwrap().detail;
         assert_eq!(told.contains("started again"), started, "{told}");
     }
+}
+
+#[test]
+fn c20_a_loop_ends_also_where_a_restart_was_to_come() {
+    let mut life = running(NOW);
+    for _ in 1..MAX_CRASHES {
+        life.crash(NOW);
+        start(&mut life, NOW);
+    }
+    life.wish = Wish::Restart;
+    life.crash(NOW);
+    assert_eq!((life.state, life.wish), (State::Failed, Wish::Stop));
 }

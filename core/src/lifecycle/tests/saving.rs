@@ -194,3 +194,41 @@ fn c19_a_container_that_was_kept_and_goes_is_told() {
         assert_eq!(kept.next(false, POLICY, after(60)), next);
     }
 }
+
+#[test]
+fn c18_it_is_looked_at_when_it_falls_idle_and_not_only_some_time_after() {
+    let mut life = running();
+    life.last_active = NOW;
+    life.saved_at = Some(after(590));
+    assert_eq!(
+        life.next(true, POLICY, after(595)),
+        Step::Watch { at: after(600) }
+    );
+}
+
+#[test]
+fn c20_what_is_over_leaves_nothing_to_what_comes_after_it() {
+    for state in [State::Asleep, State::Failed] {
+        let mut over = running();
+        over.end(NOW);
+        over.snapshot = Some(SnapshotId::from_random([1; 16]));
+        over.taking = Some(SnapshotId::from_random([2; 16]));
+        over.pass = Some(SessionId::from_random([3; 16]));
+        over.renewal = Some(Renewal::Restart);
+        over.woke_at = Some(NOW);
+        over.unanswered = 3;
+        over.attempts = 2;
+        over.settle(state, None, after(1));
+        let left = Life {
+            state,
+            wish: Wish::Run,
+            since: after(1),
+            // What counts across starts.
+            crashes: vec![NOW],
+            cause: Some(WakeCause::Crash),
+            last_active: over.last_active,
+            ..Life::new(NOW)
+        };
+        assert_eq!(over, left);
+    }
+}
