@@ -9,8 +9,11 @@ import { run, runMain } from "./lib/run.mjs";
 import { faultFinder } from "./lib/rust.mjs";
 import { ensure } from "./setup.mjs";
 
-/** For each mutant the tests are built anew. Half of that time would go into what debuggers read. */
-const env = () => toolEnv({ CARGO_PROFILE_DEV_DEBUG: "0" });
+/**
+ * For each mutant the tests are built anew. Half of that time would go into what debuggers read. What random lives find at
+ * all they find in some hundred.
+ */
+const env = () => toolEnv({ CARGO_PROFILE_DEV_DEBUG: "0", PROPTEST_CASES: "400" });
 const OUT = join(CACHE, "mutants.out");
 
 /** @param {string[]} files @param {(detail: string) => void} report */

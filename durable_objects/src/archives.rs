@@ -115,6 +115,10 @@ impl Agent {
         }
         // The row first: a row without its archive would be a snapshot that can't be restored.
         self.store.delete_snapshot(tenant.owner, id)?;
+        // What it held may be in no other.
+        let mut life = self.life()?;
+        life.saved = None;
+        self.store.save_life(&life)?;
         let bucket = settings::bucket(&self.env)?;
         let key = tenant.prefix().snapshot(id);
         if let Err(failure) = bucket.delete(key.as_str()).await.stored("R2 delete") {

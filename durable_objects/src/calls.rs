@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::{Asset, SessionId, SnapshotId};
-use multiclaw_core::lifecycle::{Life, Phase, State, Wish};
+use multiclaw_core::lifecycle::{Life, State, Wish};
 use multiclaw_core::messages::{
     Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SessionList, SessionView,
     SnapshotList,
@@ -241,8 +241,7 @@ impl Agent {
         let resting =
             matches!(life.state, State::Asleep | State::Failed) && !self.container()?.running();
         if matches!(life.wish, Wish::Run | Wish::Restart) && resting {
-            life.trouble = None;
-            life.enter(State::Starting, Some(Phase::Allocate), now());
+            life.begin(now());
         }
         self.save_life(life)
     }

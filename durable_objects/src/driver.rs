@@ -232,13 +232,10 @@ impl Agent {
             let told = life
                 .trouble
                 .filter(|trouble| trouble.code == TroubleCode::SnapshotFailed);
+            let trouble =
+                told.unwrap_or_else(|| Trouble::new(TroubleCode::SnapshotFailed, NOT_SAVED));
             return self
-                .update(term, |life| {
-                    life.trouble =
-                        told.or_else(|| Some(Trouble::new(TroubleCode::SnapshotFailed, NOT_SAVED)));
-                    life.wish = Wish::Stop;
-                    life.enter(State::Failed, None, now());
-                })
+                .update(term, |life| life.keep(trouble, now()))
                 .map(drop);
         }
         container.destroy().await?;

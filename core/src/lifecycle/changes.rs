@@ -112,6 +112,22 @@ impl Life {
         self.enter(state, None, now);
     }
 
+    /// Shows a start as begun from the moment that it was asked for. A container that was kept and is gone has taken with it
+    /// what could not be saved.
+    pub fn begin(&mut self, now: Timestamp) {
+        self.trouble = self.told(TroubleCode::SnapshotFailed).then(lost);
+        self.enter(State::Starting, Some(Phase::Allocate), now);
+    }
+
+    /// The tries to save it are used up: its container is kept. What it was to do after waits until it is saved.
+    pub fn keep(&mut self, trouble: Trouble, now: Timestamp) {
+        self.trouble = Some(trouble);
+        if self.wish != Wish::Sleep {
+            self.wish = Wish::Stop;
+        }
+        self.enter(State::Failed, None, now);
+    }
+
     /// Begins a try of a start. `pass` is that of this start alone.
     pub fn begin_start(&mut self, pass: SessionId, now: Timestamp) {
         self.wish = Wish::Run;
@@ -135,7 +151,10 @@ impl Life {
     /// The agent said that it is ready.
     pub fn started(&mut self, trouble: Option<Trouble>, now: Timestamp) {
         self.attempts = 0;
-        self.last_active = now;
+        // Nobody used it by healing: one that ends every few minutes falls asleep as any other.
+        if self.cause != Some(WakeCause::Crash) {
+            self.last_active = now;
+        }
         self.saved_at = Some(now);
         self.saved = None;
         self.trouble = trouble.or_else(|| self.trouble.take());

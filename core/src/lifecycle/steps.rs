@@ -69,7 +69,7 @@ impl Life {
         due.filter(|_| self.state == State::Asleep && self.wish == Wish::Sleep)
     }
 
-    fn told(&self, code: TroubleCode) -> bool {
+    pub(super) fn told(&self, code: TroubleCode) -> bool {
         self.trouble
             .as_ref()
             .is_some_and(|trouble| trouble.code == code)

@@ -467,11 +467,8 @@ impl World {
     fn give_up(&mut self, term: Term) -> Result<(), Halt> {
         let now = self.now;
         if self.life.state == State::Stopping {
-            self.life.trouble = Some(Trouble::new(TroubleCode::SnapshotFailed, "x"));
-            if self.life.wish != Wish::Sleep {
-                self.life.wish = Wish::Stop;
-            }
-            self.life.enter(State::Failed, None, now);
+            let trouble = Trouble::new(TroubleCode::SnapshotFailed, "x");
+            self.life.keep(trouble, now);
             self.promises.gave_up();
             return Ok(());
         }

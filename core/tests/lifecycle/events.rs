@@ -1,6 +1,6 @@
 //! What can happen: what owners ask, what agents do, what fails.
 
-use multiclaw_core::lifecycle::{Phase, State, Wish};
+use multiclaw_core::lifecycle::{State, Wish};
 use multiclaw_core::renewal::Renewal;
 use multiclaw_core::snapshot::Cause;
 use multiclaw_core::time::Seconds;
@@ -181,12 +181,12 @@ impl World {
     fn ask(&mut self, wish: Wish) {
         let now = self.now;
         self.promises.asked(&self.life, wish, now);
+        self.promises.used(now);
         self.life.ask(wish, now);
         let rests = matches!(self.life.state, State::Asleep | State::Failed);
         let wanted = matches!(self.life.wish, Wish::Run | Wish::Restart);
         if wanted && rests && self.container.is_none() {
-            self.life.trouble = None;
-            self.life.enter(State::Starting, Some(Phase::Allocate), now);
+            self.life.begin(now);
         }
         self.wake_at(now);
     }

@@ -26,7 +26,7 @@ use proptest::test_runner::FileFailurePersistence;
 use crate::world::World;
 
 /// More or fewer by `PROPTEST_CASES`.
-const CASES: u32 = 5_000;
+const CASES: u32 = 2_000;
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lifecycle/regressions");
 
 fn config() -> ProptestConfig {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use multiclaw_core::ids::SnapshotId;
-use multiclaw_core::lifecycle::{Life, State, Step, TroubleCode, WAKE_AHEAD, Wish};
+use multiclaw_core::lifecycle::{Life, State, Step, TroubleCode, WAKE_AHEAD, WakeCause, Wish};
 use multiclaw_core::snapshot::{Cause, Snapshot};
 use multiclaw_core::time::{Seconds, Timestamp};
 
@@ -37,7 +37,7 @@ pub struct Promises {
     asked_since: bool,
     ends: Vec<Timestamp>,
     used: Timestamp,
-    used_inside: Timestamp,
+    pub used_inside: Timestamp,
     woken_for: BTreeSet<Timestamp>,
 }
 
@@ -182,7 +182,10 @@ impl World {
     /// A start was written down as done.
     pub fn acknowledge(&mut self) {
         let now = self.now;
-        self.promises.used(now);
+        // Nobody used it by healing.
+        if self.life.cause != Some(WakeCause::Crash) {
+            self.promises.used(now);
+        }
         if !self.promises.asked_since {
             self.promises.tries = 0;
         }

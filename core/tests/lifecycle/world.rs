@@ -224,7 +224,7 @@ impl World {
             quiesced: false,
             wiped: false,
             acknowledged: false,
-            used_inside: self.now,
+            used_inside: self.promises.used_inside,
         });
     }
 
