@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { endLeftEngines, engineFolder, lives, processMark, runMark } from "./lib/leftovers.mjs";
+import { endLeftEngines, engineFolder, forgetDeadContainerd, lives, processMark, runMark } from "./lib/leftovers.mjs";
 
 const parent = mkdtempSync(join(tmpdir(), "leftovers-"));
 after(() => rmSync(parent, { recursive: true }));
@@ -18,11 +19,12 @@ after(() => {
   if (outer !== undefined) process.env.MULTICLAW_ENGINE = outer;
 });
 
-/** Waits until it is told to end, or for a minute. @param {string[]} command @param {NodeJS.ProcessEnv} env */
-async function started(command = [], env = process.env) {
-  const [program = process.execPath, ...args] = [...command, process.execPath, "-e"];
-  const code = 'console.log("here"); setTimeout(() => {}, 60_000);';
-  const child = spawn(program, [...args, code], { env, stdio: ["ignore", "pipe", "inherit"] });
+const WAIT = 'console.log("here"); setTimeout(() => {}, 60_000);';
+
+/** Node with this script, once it has said that it is here. @param {string[]} by @param {NodeJS.ProcessEnv} env */
+async function started(by = [], env = process.env, script = WAIT) {
+  const [program = "", ...args] = [...by, process.execPath, "-e", script];
+  const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "inherit"] });
   await once(child.stdout, "data");
   after(() => child.kill("SIGKILL"));
   return child;
@@ -85,4 +87,19 @@ test("containers of a killed run are ended by their network, and the network goe
   await endLeftEngines(parent);
   assert.deepEqual(await ended, [null, "SIGKILL"]);
   assert.equal(existsSync(folder), false);
+});
+
+test("the socket of a containerd that was killed is forgotten, that of one that runs is not", async () => {
+  const dead = join(parent, "dead.sock");
+  const live = join(parent, "live.sock");
+  const listen = `require("net").createServer().listen(${JSON.stringify(dead)}, () => console.log("here"))`;
+  const child = await started([], process.env, listen);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  assert.ok(existsSync(dead));
+  const server = createServer().listen(live);
+  after(() => server.close());
+  await once(server, "listening");
+  for (const socket of [dead, live, join(parent, "none.sock")]) await forgetDeadContainerd(socket);
+  assert.deepEqual([existsSync(dead), existsSync(live)], [false, true]);
 });

@@ -2,12 +2,20 @@
 // whatever else the machine has of Docker and ends with the tests.
 
 import { spawn, spawnSync } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { canInstall, installPackages } from "./debian.mjs";
-import { bridgeIsFree, endEngine, endLeftEngines, engineFolder, LABELS, lives } from "./leftovers.mjs";
+import {
+  bridgeIsFree,
+  endEngine,
+  endLeftEngines,
+  engineFolder,
+  forgetDeadContainerd,
+  LABELS,
+  lives,
+} from "./leftovers.mjs";
 import { CACHE, UserError } from "./project.mjs";
 
 /** The bridge's own address and network. Without it the bridge names no gateway, and workerd can't be reached from it. */
@@ -50,6 +58,7 @@ export async function ensureEngine(report) {
   report("ending what an earlier run left");
   await endLeftEngines();
   await bridgeIsFree();
+  await forgetDeadContainerd();
   report("starting dockerd");
   await startEngine();
   return `Docker ${engineVersion()}, ${installs ? "installed (docker.io) and " : ""}started until the tests end`;
@@ -133,8 +142,9 @@ async function startEngine() {
   while (!engineVersion()) {
     if (ended !== "" || Date.now() > deadline) {
       await stop();
+      const said = lines(readFileSync(LOG, "utf8")).at(-1) ?? "";
       throw new UserError(
-        `dockerd did not start: ${ended || "no answer in time"}. Its log: .cache/logs/dockerd.log. If it can't read what an earlier one left in .cache/containers/engine, delete that.`,
+        `dockerd did not start: ${ended || "no answer in time"}. Its last word: ${said}\nIts log: .cache/logs/dockerd.log. If it can't read what an earlier one left in .cache/containers/engine, delete that.`,
       );
     }
     await delay(200);

@@ -14,6 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -25,6 +26,8 @@ const PREFIX = "multiclaw-engine-";
 /** In the environment of the engine and of all that uses it: its folder. */
 const VARIABLE = "MULTICLAW_ENGINE";
 const PORTS = "/sys/class/net/docker0/brif";
+/** Of the machine's own containerd, where it has one. */
+const CONTAINERD = "/run/containerd/containerd.sock";
 const GONE_WITHIN_MS = 20_000;
 
 /** A process, told from a later one of the same number; null when it has ended. @param {number | string} pid */
@@ -102,6 +105,17 @@ export async function bridgeIsFree() {
       `Docker's bridge docker0 has containers of an engine that does not answer here: ${ports().join(", ")}. If it runs, name it with DOCKER_HOST; if none does, remove each with: ip link delete NAME`,
     );
   }
+}
+
+/** dockerd uses the machine's containerd wherever there is a socket of it, and waits in vain for one that was killed. */
+export async function forgetDeadContainerd(socket = CONTAINERD) {
+  const isDead = await new Promise((resolve) => {
+    const connection = connect(socket);
+    connection.once("error", (error) => resolve(/** @type {NodeJS.ErrnoException} */ (error).code === "ECONNREFUSED"));
+    connection.once("close", () => resolve(false));
+    connection.once("connect", () => connection.destroy());
+  });
+  if (isDead) rmSync(socket, { force: true });
 }
 
 /** The places below the folder where something is mounted, deepest first. @param {string} folder */
