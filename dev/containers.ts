@@ -6,6 +6,7 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { LOCAL } from "../scripts/lib/images.mjs";
+import { LABELS, runMark } from "../scripts/lib/leftovers.mjs";
 import { startSandboxHost } from "./sandbox/host.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -60,9 +61,9 @@ export async function standIn(dir: string, agentDir: string): Promise<Containers
 
 /** Real containers; the bundle is the production one. */
 export async function onEngine(dir: string, { image, docker, sidecar, gateway }: Engine): Promise<Containers> {
-  const run = randomBytes(8).toString("hex");
-  const agents = new Labelled(`multiclaw.agents=${run}`);
-  const sidecars = new Labelled(`multiclaw.sidecars=${run}`);
+  const run = runMark();
+  const agents = new Labelled(`${LABELS.agents}=${run}`);
+  const sidecars = new Labelled(`${LABELS.sidecars}=${run}`);
   const dockerfile = await labelling(join(dir, "agent"), image, agents);
   await labelling(join(dir, "sidecar"), sidecar, sidecars);
   const ownSidecar = `${LOCAL}/sidecar:${run}`;

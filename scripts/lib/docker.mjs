@@ -2,12 +2,20 @@
 // whatever else the machine has of Docker and ends with the tests.
 
 import { spawn, spawnSync } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { canInstall, installPackages } from "./debian.mjs";
+import {
+  bridgeIsFree,
+  endEngine,
+  endLeftEngines,
+  engineFolder,
+  forgetDeadContainerd,
+  LABELS,
+  lives,
+} from "./leftovers.mjs";
 import { CACHE, UserError } from "./project.mjs";
 
 /** The bridge's own address and network. Without it the bridge names no gateway, and workerd can't be reached from it. */
@@ -36,7 +44,10 @@ const has = (/** @type {string} */ program) => spawnSync("which", [program], { e
 /** @param {(detail: string) => void} report */
 export async function ensureEngine(report) {
   const there = engineVersion();
-  if (there) return `Docker ${there}, which runs here`;
+  if (there) {
+    removeAbandoned();
+    return `Docker ${there}, which runs here`;
+  }
   if (!canInstall()) {
     throw new UserError(
       "The container tests need a Docker Engine. Start one (`docker info` must answer), or run them as root on Debian, where they install and start one.",
@@ -44,6 +55,10 @@ export async function ensureEngine(report) {
   }
   const installs = !has("dockerd");
   if (installs) await withoutServices(() => installPackages(["docker.io"], report));
+  report("ending what an earlier run left");
+  await endLeftEngines();
+  await bridgeIsFree();
+  await forgetDeadContainerd();
   report("starting dockerd");
   await startEngine();
   return `Docker ${engineVersion()}, ${installs ? "installed (docker.io) and " : ""}started until the tests end`;
@@ -61,6 +76,25 @@ async function withoutServices(install) {
   if (existsSync("/run/systemd/system")) spawnSync("systemctl", ["disable", "docker.service", "docker.socket"]);
 }
 
+/** On an engine that others use too: what runs that were killed have left of their own. */
+function removeAbandoned() {
+  const kinds = [
+    { list: ["ps", "--all"], remove: "rm" },
+    { list: ["images"], remove: "rmi" },
+  ];
+  for (const { list, remove } of kinds) {
+    for (const label of Object.values(LABELS)) {
+      const ids = lines(docker(...list, "--quiet", "--no-trunc", "--filter", `label=${label}`));
+      const format = `{{.Id}} {{index .Config.Labels "${label}"}}`;
+      const marked = ids.map((id) => docker("inspect", "--format", format, id)?.split(" ") ?? []);
+      const left = marked.flatMap(([id, mark]) => (id && mark && !lives(mark) ? [id] : []));
+      if (left.length > 0) docker(remove, "--force", ...new Set(left));
+    }
+  }
+}
+
+const lines = (/** @type {string | null} */ text) => text?.split("\n").filter(Boolean) ?? [];
+
 /** @type {() => Promise<void>} */
 let stop = async () => {};
 
@@ -71,7 +105,7 @@ async function startEngine() {
   mkdirSync(join(CACHE, "logs"), { recursive: true });
   mkdirSync(DATA, { recursive: true });
   // A socket's path must be short.
-  const run = mkdtempSync(join(tmpdir(), "multiclaw-engine-"));
+  const run = engineFolder();
   const host = `unix://${join(run, "docker.sock")}`;
   const places = ["--data-root", DATA, "--exec-root", join(run, "exec"), "--pidfile", join(run, "pid"), "--host", host];
   // Where the machine's own containerd is used, nothing of ours is to be seen beside what others keep there.
@@ -101,20 +135,30 @@ async function startEngine() {
     engine.kill("SIGTERM");
     await Promise.race([end, delay(STOP_WITHIN_MS, undefined, { ref: false })]);
     process.removeListener("exit", last);
-    rmSync(run, { recursive: true, force: true });
+    await endEngine(run);
   };
   process.env.DOCKER_HOST = host;
   const deadline = Date.now() + START_WITHIN_MS;
   while (!engineVersion()) {
     if (ended !== "" || Date.now() > deadline) {
       await stop();
-      throw new UserError(`dockerd did not start: ${ended || "no answer in time"}. Its log: .cache/logs/dockerd.log`);
+      const said = lines(readFileSync(LOG, "utf8")).at(-1) ?? "";
+      throw new UserError(
+        `dockerd did not start: ${ended || "no answer in time"}. Its last word: ${said}\nIts log: .cache/logs/dockerd.log. If it can't read what an earlier one left in .cache/containers/engine, delete that.`,
+      );
     }
     await delay(200);
   }
   // What an earlier run left that was ended in the middle: on this engine all of it is ours.
-  const left = docker("ps", "--all", "--quiet")?.split("\n").filter(Boolean) ?? [];
-  if (left.length > 0) docker("rm", "--force", ...left);
+  const left = () => lines(docker("ps", "--all", "--quiet"));
+  if (left().length > 0) docker("rm", "--force", ...left());
+  if (left().length > 0) {
+    await stop();
+    throw new UserError(
+      "Containers of an earlier run can't be removed: delete .cache/containers/engine, with all in it.",
+    );
+  }
+  removeAbandoned();
   // What is left to run must not be held up by it.
   engine.unref();
   for (const stream of [engine.stdout, engine.stderr]) /** @type {import("node:net").Socket} */ (stream).unref();

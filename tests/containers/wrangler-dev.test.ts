@@ -1,6 +1,5 @@
 // `wrangler dev` from the repository's root, as docs/containers.md tells it: wrangler.toml as it is, the image built from container/Dockerfile, and an owner who wakes the real agent.
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +11,7 @@ import { startSolanaRpc } from "../../dev/solana/rpc.ts";
 import { onSignals, ROOT, usablePort } from "../../dev/stack.ts";
 import { Wrangler } from "../../dev/wrangler.ts";
 import { images, WRANGLERS_DOCKER } from "../../scripts/lib/images.mjs";
+import { LABELS, runMark } from "../../scripts/lib/leftovers.mjs";
 import { Owned } from "../support/agent.ts";
 import { Client } from "../support/client.ts";
 import { login } from "../support/login.ts";
@@ -34,7 +34,7 @@ const vars = {
   MOLT_COLLECTION: collection,
 };
 const { base, sidecar } = images();
-const agents = new Labelled(`multiclaw.agents=${randomBytes(8).toString("hex")}`);
+const agents = new Labelled(`${LABELS.agents}=${runMark()}`);
 const wrangler = new Wrangler({
   root: ROOT,
   config: join(ROOT, "wrangler.toml"),
