@@ -98,12 +98,22 @@ export async function endEngine(folder) {
 
 /** Resolves when no container is on Docker's bridge: namespaces go some time after their last mount. */
 export async function bridgeIsFree() {
-  const ports = () => (existsSync(PORTS) ? readdirSync(PORTS) : []);
+  const ports = () => (existsSync(PORTS) ? readdirSync(PORTS).filter(isUp) : []);
   for (const until = Date.now() + GONE_WITHIN_MS; ports().length > 0; await delay(50)) {
     if (Date.now() < until) continue;
     throw new UserError(
       `Docker's bridge docker0 has containers of an engine that does not answer here: ${ports().join(", ")}. If it runs, name it with DOCKER_HOST; if none does, remove each with: ip link delete NAME`,
     );
+  }
+}
+
+/** One that is not was never given to a container: the engine ended before. @param {string} port */
+function isUp(port) {
+  try {
+    return readFileSync(`/sys/class/net/${port}/operstate`, "utf8").trim() === "up";
+  } catch {
+    // It went meanwhile.
+    return false;
   }
 }
 

@@ -192,8 +192,8 @@ export class Owned {
     });
   }
 
-  async start(): Promise<Status> {
-    return this.#carriedOut("start", "running");
+  async start(patience?: Patience): Promise<Status> {
+    return this.#carriedOut("start", "running", patience);
   }
 
   async stop(): Promise<Status> {
@@ -201,15 +201,16 @@ export class Owned {
   }
 
   /** An agent that had failed before is shown so until what was asked for begins. */
-  async #carriedOut(what: "start" | "stop", wanted: Status["state"]): Promise<Status> {
+  async #carriedOut(what: "start" | "stop", wanted: Status["state"], patience?: Patience): Promise<Status> {
     const { since } = await this.status();
     await this.ask(what);
-    return until(`${what}: ${wanted}`, async () => {
+    const carriedOut = async (): Promise<Status | false> => {
       const status = await this.status();
       const failed = status.state === "failed" && status.since !== since;
       assert.ok(!failed, JSON.stringify(status));
       return status.state === wanted && status;
-    });
+    };
+    return until(`${what}: ${wanted}`, carriedOut, patience);
   }
 
   async events(): Promise<Events<Status>> {
