@@ -20,7 +20,7 @@ export const SETTINGS: Record<Setting, Record<string, string>> = {
 export interface Point {
   name: string;
   setting: Setting;
-  /** No gateway runs there yet, or any more. */
+  /** No gateway runs there yet. */
   noGateway?: true;
   /** All is saved by then: nothing may be lost even with the container. */
   isSaved?: true;
@@ -30,11 +30,16 @@ export interface Point {
 type Begin = (stage: Stage) => unknown;
 
 /** Starts an agent up to where `reach` says. */
-function starting(phase: string, reach: (stage: Stage, begin: () => unknown) => Promise<unknown>): Point {
+function starting(
+  phase: string,
+  reach: (stage: Stage, begin: () => unknown) => Promise<unknown>,
+  more: Partial<Point> = {},
+): Point {
   return {
     name: `start: ${phase}`,
     setting: "plain",
     isSaved: true,
+    ...more,
     async bring(stack) {
       const stage = await Stage.sleeping(stack, `start-${phase}`);
       await reach(stage, () => stage.owned.ask("start"));
@@ -62,12 +67,11 @@ function running(what: string, open: Begin): Point {
 }
 
 /** The same steps of saving, whatever they are part of: in this command, or at this operation. */
-function saving(part: string, setting: Setting, begin: Begin, more: Partial<Point> = {}, steps = SAVING): Point[] {
+function saving(part: string, setting: Setting, begin: Begin, steps = SAVING): Point[] {
   return Object.entries(steps).map(([step, { command, operation, isSaved }]) => ({
     name: `${part}: ${step}`,
     setting,
     ...(isSaved && { isSaved }),
-    ...more,
     async bring(stack) {
       const stage = await Stage.running(stack, `${part}-${step}`);
       stage.asleep = part === "stop" || part === "sleep";
@@ -118,10 +122,10 @@ function takeover(when: string, reach: (stack: FaultStack, name: string) => Prom
 }
 
 export const POINTS: Point[] = [
-  starting("allocate", (stage, begin) => stage.stuckAt("container.true", begin)),
-  starting("read from R2", (stage, begin) => stage.stuckAt("r2.get", begin)),
-  starting("restore", (stage, begin) => stage.stuckIn("restore", begin)),
-  starting("inject", (stage, begin) => stage.stuckIn("inject", begin)),
+  starting("allocate", (stage, begin) => stage.stuckAt("container.true", begin), { noGateway: true }),
+  starting("read from R2", (stage, begin) => stage.stuckAt("r2.get", begin), { noGateway: true }),
+  starting("restore", (stage, begin) => stage.stuckIn("restore", begin), { noGateway: true }),
+  starting("inject", (stage, begin) => stage.stuckIn("inject", begin), { noGateway: true }),
   starting("boot", (stage, begin) => booting(stage, begin, { never: true })),
   starting("ready", async (stage, begin) => {
     await booting(stage, begin, { once: true });
@@ -142,8 +146,8 @@ export const POINTS: Point[] = [
   }),
   ...saving("snapshot", "plain", ({ owned }) => owned.client.post(`${owned.path}/snapshots`)),
   ...saving("periodic", "periodic", nothing),
-  ...saving("stop", "plain", ({ owned }) => owned.ask("stop"), {}, STOPPING),
-  ...saving("sleep", "sleepy", nothing, {}, STOPPING),
+  ...saving("stop", "plain", ({ owned }) => owned.ask("stop"), STOPPING),
+  ...saving("sleep", "sleepy", nothing, STOPPING),
   {
     name: "restart: upload",
     setting: "plain",

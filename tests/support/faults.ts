@@ -1,4 +1,5 @@
 // Faults on order: what R2, the container and the objects of a service with tests/faults/worker do wrong, by domain.
+import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import { after } from "node:test";
 import { ROOT, type StackOptions } from "../../dev/stack.ts";
 import type { Order } from "../faults/worker/orders.ts";
 import { objectId } from "./objects.ts";
-import { until } from "./wait.ts";
+import { inTime, until } from "./wait.ts";
 
 /** `r2.put` and the like, `container.COMMAND`, `container.destroy`. */
 type Operation = string;
@@ -73,11 +74,12 @@ export class Faults {
 
   /** The domain's object goes away where it stands, with all that it has under way. */
   async evict(asset: string): Promise<void> {
-    const waiting = this.#waiting.get(`${objectId(asset)}/evict`) ?? new Set();
-    if (waiting.size !== 1) throw new Error(`${waiting.size} objects of one domain wait to be told to go`);
-    const [object] = waiting;
-    object?.end("{}");
-    await until("the object to have gone", () => object !== undefined && !waiting.has(object), { every: 10 });
+    const objects = [...(this.#waiting.get(`${objectId(asset)}/evict`) ?? [])];
+    const [object] = objects;
+    if (!object || objects.length > 1) throw new Error(`${objects.length} objects of one domain wait to be told to go`);
+    // It goes at the first line; with it goes the connection that the rest would come by.
+    object.writeHead(200).flushHeaders();
+    await inTime("end of the object", once(object, "close"));
   }
 }
 

@@ -29,11 +29,13 @@ export function processesIn(folder: string): number[] {
     .map(Number);
 }
 
-/** All processes of a domain's container, its first one among them. */
+/** All processes of a domain's container, its first one among them; of one that is about to start, once they are there. */
 export async function killContainer(stack: TestStack, asset: string): Promise<void> {
-  const folder = (await sandboxOf(stack, asset)) ?? fail(`${asset} has no container`);
-  const processes = processesIn(folder);
-  if (processes.length === 0) fail("no process in the container");
+  const place = await placeIn(stack, asset);
+  const processes = await until("a process in the container", () => {
+    const found = processesIn(place);
+    return found.length > 0 && found;
+  });
   for (const pid of processes) kill(pid, "SIGKILL");
 }
 

@@ -211,6 +211,10 @@ export async function point(
     how = await work((at = performance.now()) => {
       began = at;
     });
+  } catch (error) {
+    // The runner tells its reasons at the end alone, which may be long in coming.
+    console.log(`FAILED: ${fault}: ${at}: ${error instanceof Error ? error.stack : error}`);
+    throw error;
   } finally {
     const seconds = Number(((performance.now() - began) / 1000).toFixed(1));
     const file = process.env.FAULTS_TABLE;

@@ -62,6 +62,8 @@ const commands = {
     const bytes = await buffer(process.stdin);
     const [hash, size] = [argv[argv.indexOf("--sha256") + 1], Number(argv[argv.indexOf("--size") + 1])];
     await journal({ hash, size, received: bytes.length });
+    // As the real one: what is missing may have been lost on the way.
+    if (bytes.length < size) throw new Error("the archive is shorter than announced");
     if (bytes.length !== size || sha256(bytes) !== hash) {
       process.stderr.write("size or hash differ\n");
       process.exit(BAD_ARCHIVE);

@@ -30,7 +30,7 @@ export class Agent extends Inner {
         return real(...args);
       };
     }
-    orders.ask("evict").then(
+    orders.leave().then(
       () => ctx.abort("evicted by the test"),
       () => {},
     );

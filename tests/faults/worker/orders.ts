@@ -17,10 +17,18 @@ export class Orders {
     this.#object = object;
   }
 
+  /** Ends when the object is to go. */
+  async leave(): Promise<void> {
+    await this.#send("evict");
+  }
+
   async ask(what: string): Promise<Order> {
-    const answer = await fetch(`${this.#url}/${this.#object}/${what}`, { method: "POST" });
-    const order = (await answer.json()) as Order;
+    const order = (await (await this.#send(what)).json()) as Order;
     if (order.delayMs) await new Promise((done) => setTimeout(done, order.delayMs));
     return order;
+  }
+
+  #send(what: string): Promise<Response> {
+    return fetch(`${this.#url}/${this.#object}/${what}`, { method: "POST" });
   }
 }
