@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { after, afterEach, test } from "node:test";
+import { after, afterEach, describe, test } from "node:test";
 import { placeIn } from "../support/kill.ts";
 import { WITH_REAL_SCRIPTS } from "../support/scripts.ts";
 import { faultStack, point, Stage } from "../support/stage.ts";
@@ -31,8 +31,6 @@ function mounted(): string | false {
   } catch (error) {
     return `no disk can be mounted here: ${String(error).slice(0, 200)}`;
   }
-  // Whatever still has it open: its sandboxes end with the service.
-  after(() => void execFileSync("umount", ["--lazy", disk]));
   return false;
 }
 
@@ -62,70 +60,77 @@ async function large(at: string): Promise<Stage> {
   return stage;
 }
 
-test("c19 a disk that is full while a snapshot is staged: it does not count, and the agent goes on", { skip }, () =>
-  point("disk full", "snapshot: staging", async (struck) => {
-    const stage = await large("staging");
-    const before = await stage.owned.snapshots();
-    struck();
-    fill(256 * 1024);
-    const answer = await stage.owned.client.post(`${stage.owned.path}/snapshots`);
-    assert.ok(answer.status >= 400, answer.text);
-    assert.equal(answer.headers["content-type"], "application/problem+json");
-    assert.deepEqual(await stage.owned.snapshots(), before);
-    assert.equal((await stage.owned.status()).state, "running");
-    empty();
-    const how = await stage.back();
-    await stage.sound();
-    return how;
-  }),
-);
+describe("a full disk", () => {
+  // Before the service removes its folders. Its sandboxes, which have it open, end with it.
+  after(() => {
+    if (!skip) execFileSync("umount", ["--lazy", disk]);
+  });
 
-test("c19 a disk that is full while a stop stages: the container is kept, and told", { skip }, () =>
-  point("disk full", "stop: staging", async (struck) => {
-    const stage = await large("stop");
-    struck();
-    fill(256 * 1024);
-    await stage.owned.ask("stop");
-    const failed = await stage.owned.in("failed");
-    assert.equal(failed.problem?.code, "snapshot_failed");
-    assert.match(failed.problem?.detail ?? "", /container was kept/);
-    empty();
-    const how = await stage.back();
-    await stage.sound();
-    return how;
-  }),
-);
+  test("c19 a disk that is full while a snapshot is staged: it does not count, and the agent goes on", { skip }, () =>
+    point("disk full", "snapshot: staging", async (struck) => {
+      const stage = await large("staging");
+      const before = await stage.owned.snapshots();
+      struck();
+      fill(256 * 1024);
+      const answer = await stage.owned.client.post(`${stage.owned.path}/snapshots`);
+      assert.ok(answer.status >= 400, answer.text);
+      assert.equal(answer.headers["content-type"], "application/problem+json");
+      assert.deepEqual(await stage.owned.snapshots(), before);
+      assert.equal((await stage.owned.status()).state, "running");
+      empty();
+      const how = await stage.back();
+      await stage.sound();
+      return how;
+    }),
+  );
 
-test("c19 a disk that is full while a staged snapshot is sent hurts nothing", { skip }, () =>
-  point("disk full", "stop: sending", async (struck) => {
-    const stage = await large("sending");
-    stage.asleep = true;
-    await stage.stuckAt("container.send", () => stage.owned.ask("stop"));
-    struck();
-    fill(0);
-    stage.release();
-    await stage.owned.in("asleep");
-    empty();
-    const how = await stage.back();
-    await stage.sound();
-    return how;
-  }),
-);
+  test("c19 a disk that is full while a stop stages: the container is kept, and told", { skip }, () =>
+    point("disk full", "stop: staging", async (struck) => {
+      const stage = await large("stop");
+      struck();
+      fill(256 * 1024);
+      await stage.owned.ask("stop");
+      const failed = await stage.owned.in("failed");
+      assert.equal(failed.problem?.code, "snapshot_failed");
+      assert.match(failed.problem?.detail ?? "", /container was kept/);
+      empty();
+      const how = await stage.back();
+      await stage.sound();
+      return how;
+    }),
+  );
 
-test("c19 a disk that is full while a state is restored: it does not start with less, and says so", { skip }, () =>
-  point("disk full", "start: restore", async (struck) => {
-    const stage = await large("restore");
-    await stage.owned.stop();
-    const before = await stage.owned.snapshots();
-    struck();
-    fill(512 * 1024);
-    await stage.owned.ask("start");
-    const failed = await stage.owned.in("failed");
-    assert.equal(failed.problem?.code, "start_failed");
-    assert.deepEqual(await stage.owned.snapshots(), before);
-    empty();
-    const how = await stage.back();
-    await stage.sound();
-    return how;
-  }),
-);
+  test("c19 a disk that is full while a staged snapshot is sent hurts nothing", { skip }, () =>
+    point("disk full", "stop: sending", async (struck) => {
+      const stage = await large("sending");
+      stage.asleep = true;
+      await stage.stuckAt("container.send", () => stage.owned.ask("stop"));
+      struck();
+      fill(0);
+      stage.release();
+      await stage.owned.in("asleep");
+      empty();
+      const how = await stage.back();
+      await stage.sound();
+      return how;
+    }),
+  );
+
+  test("c19 a disk that is full while a state is restored: it does not start with less, and says so", { skip }, () =>
+    point("disk full", "start: restore", async (struck) => {
+      const stage = await large("restore");
+      await stage.owned.stop();
+      const before = await stage.owned.snapshots();
+      struck();
+      fill(512 * 1024);
+      await stage.owned.ask("start");
+      const failed = await stage.owned.in("failed");
+      assert.equal(failed.problem?.code, "start_failed");
+      assert.deepEqual(await stage.owned.snapshots(), before);
+      empty();
+      const how = await stage.back();
+      await stage.sound();
+      return how;
+    }),
+  );
+});
