@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { build } from "./build.mjs";
 import { findChromium } from "./lib/chromium.mjs";
 import { stopEngine } from "./lib/docker.mjs";
+import { clearFaults, FAULTS_TABLE, printFaults } from "./lib/faults.mjs";
 import { SIDECAR } from "./lib/images.mjs";
 import { filesUnder } from "./lib/inputs.mjs";
 import { duration, Progress } from "./lib/progress.mjs";
@@ -21,7 +22,13 @@ const SUITE_TIMEOUT_MS = 20 * 60_000;
 const GRACE_MS = 30_000;
 
 /** @typedef {import("./setup.mjs").Need} Need */
-/** @typedef {{title: string, needs: Need[], built: boolean, command: () => string[], env?: Record<string, string>}} Suite */
+/**
+ * @typedef {object} Suite
+ * @property {string} title @property {Need[]} needs @property {boolean} built
+ * @property {() => string[]} command
+ * @property {Record<string, string>} [env]
+ * @property {() => void} [before] @property {() => void} [after] of its run
+ */
 
 /** @param {string} dir @param {RegExp} name */
 const testsUnder = (dir, name) => filesUnder(fromRoot(dir)).filter((file) => name.test(file));
@@ -62,8 +69,8 @@ const blackBox = (/** @type {string[] | undefined} */ only = undefined) => {
 
 /** @type {Need[]} */
 const DOCKER = ["rust", "wasm-tools", "engine", "base", "sidecar", "image"];
-/** Suites that only `npm run test:containers` runs, or who names them. */
-const NAMED_ONLY = ["docker", "engine", "containers", "sidecar"];
+/** Suites that only `npm run test:containers` and `npm run test:faults` run, or who names them. */
+const NAMED_ONLY = ["docker", "engine", "containers", "sidecar", "faults"];
 
 /** @type {Record<string, Suite>} */
 const SUITES = {
@@ -117,6 +124,16 @@ const SUITES = {
     built: true,
     command: () => nodeTest(testsUnder("tests/containers", /\.test\.ts$/), "--test-concurrency=2"),
     env: { TEST_CONTAINERS: "docker" },
+  },
+  faults: {
+    title: "Kills, failing storage, hostile archives, full disks",
+    needs: ["agent", "rust", "wasm-tools"],
+    built: true,
+    // One file after the other: each has dozens of agents at a time.
+    command: () => nodeTest(testsUnder("tests/faults", /\.test\.ts$/), "--test-concurrency=1"),
+    env: { FAULTS_TABLE },
+    before: clearFaults,
+    after: printFaults,
   },
   sidecar: {
     title: "The stand-in for workerd's network sidecar",
@@ -229,7 +246,9 @@ async function main() {
   for (const [name, suite] of chosen) {
     console.log(`\n=== ${name}: ${suite.title}`);
     const started = Date.now();
+    suite.before?.();
     const result = await runSuite(suite.command(), { ...env, ...suite.env });
+    suite.after?.();
     rows.push({ name, ...result, took: duration(Date.now() - started) });
     if (result.interrupted) break;
   }

@@ -22,7 +22,7 @@ use crate::Agent;
 use crate::port::{Outcome, Tried as _, now, random, storage_failure, within};
 use crate::reply::{empty, json};
 use crate::settings;
-use crate::snapshots::pipe_fixed;
+use crate::snapshots::{is_there, pipe_fixed};
 use crate::watch::Care;
 
 /// The Worker waits for no longer.
@@ -163,7 +163,11 @@ impl Agent {
             stored.await.map(drop).stored("R2 put")
         };
         let piped = async { JsFuture::from(piped).await.map(drop).stored("upload") };
-        let done = within(UPLOAD_LIMIT, "upload by the owner", try_join(put, piped)).await;
+        let stored = async {
+            try_join(put, piped).await?;
+            is_there(&bucket, &key, upload.size).await
+        };
+        let done = within(UPLOAD_LIMIT, "upload by the owner", stored).await;
         let is_still_theirs = self.life()?.tenure == tenure;
         if (done.is_err() || !is_still_theirs)
             && let Err(orphan) = bucket.delete(key.as_str()).await.stored("R2 delete")

@@ -14,7 +14,7 @@ use multiclaw_core::snapshot::{ArchiveHash, Cause, Snapshot, Staged, StagedError
 use multiclaw_core::tenancy::{R2Key, Tenant};
 use multiclaw_core::time::Timestamp;
 use wasm_bindgen::prelude::*;
-use worker::ResponseBody;
+use worker::{Bucket, ResponseBody};
 use worker::web_sys::ReadableStream;
 
 use crate::Agent;
@@ -81,6 +81,17 @@ pub fn pipe_fixed(source: ReadableStream, size: u64) -> Outcome<(ReadableStream,
     let source: Pipe = JsValue::from(source).unchecked_into();
     let piped = source.pipe_to(&fixed.writable()).tried("archive stream")?;
     Ok((fixed.readable(), piped))
+}
+
+/// That an archive was stored is believed when it is there.
+pub async fn is_there(bucket: &Bucket, key: &R2Key, size: u64) -> Outcome<()> {
+    let found = bucket.head(key.as_str()).await.stored("R2 head")?;
+    match found {
+        Some(object) if object.size() == size => Ok(()),
+        _ => Err(storage_failure(
+            "R2 said that it stored the archive, and does not have it".to_owned(),
+        )),
+    }
 }
 
 /// The snapshot in short, for a status.
@@ -183,10 +194,7 @@ impl Agent {
                     .put(key.as_str(), readable)
                     .sha256(staged.sha256.as_bytes().to_vec())
                     .execute();
-                stored
-                    .await
-                    .stored("R2 put")?
-                    .ok_or_else(|| storage_failure("R2 put: refused".to_owned()))
+                stored.await.map(drop).stored("R2 put")
             };
             let piped = async { JsFuture::from(piped).await.stored("archive stream") };
             try_join3(put, piped, process.finish()).await
@@ -199,14 +207,7 @@ impl Agent {
             (_, _, ended) if ended.code == 0 => {}
             (_, _, ended) => return Err(ended.failure()),
         }
-        // That it was stored is believed when it is there.
-        let found = bucket.head(key.as_str()).await.stored("R2 head")?;
-        match found {
-            Some(object) if object.size() == staged.size => Ok(()),
-            _ => Err(storage_failure(
-                "R2 said that it stored the archive, and does not have it".to_owned(),
-            )),
-        }
+        is_there(&bucket, key, staged.size).await
     }
 
     /// Lets a quiesced agent go on.

@@ -1,6 +1,6 @@
 // The fake agent seen from a test: what it is told to do wrong, what it noted, and waiting for its owner's view of it.
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -14,6 +14,7 @@ import { images } from "../../scripts/lib/images.mjs";
 import type { Client } from "./client.ts";
 import { Events } from "./events.ts";
 import { login } from "./login.ts";
+import { objectId } from "./objects.ts";
 import { buildImage, onDocker, type TestStack, testStack } from "./stack.ts";
 import { type Patience, until } from "./wait.ts";
 
@@ -46,6 +47,8 @@ export interface Noted {
   command: string;
   /** One run of a container. */
   sandbox: string;
+  /** Of the stand-in alone: which domain's. */
+  place?: string;
   at: number;
   /** With the environment in the note of a command's beginning. */
   argv?: string[];
@@ -56,12 +59,17 @@ export interface Noted {
 }
 
 const HERE = join(ROOT, "tests/agents/fake");
+/** What the stand-in calls a domain's sandbox. */
+export const placeOf = (asset: string): string => objectId(asset).slice(0, 16);
 const LIFE = "/life/";
 
 export class FakeAgent {
   #knobs: Knobs = {};
+  readonly #own = new Map<string, Knobs>();
   readonly #journal: Noted[] = [];
-  readonly #living = new Set<string>();
+  /** By container, whose it is. */
+  readonly #living = new Map<string, string>();
+  readonly #most = new Map<string, number>();
 
   /** The server that the agents ask, and what they tell. */
   static async start(): Promise<{ agent: FakeAgent; url: string }> {
@@ -69,12 +77,13 @@ export class FakeAgent {
     const server = createServer((request, response) => {
       const { method, url = "" } = request;
       if (url.startsWith(LIFE)) {
-        const sandbox = url.slice(LIFE.length);
-        agent.#living.add(sandbox);
+        const [sandbox = "", place = ""] = url.slice(LIFE.length).split("/");
+        agent.#live(sandbox, place);
         // A container's main process holds this connection as long as it lives.
         return void response.once("close", () => agent.#living.delete(sandbox));
       }
-      if (method !== "POST") return void response.end(JSON.stringify(agent.#knobs));
+      const told = () => ({ ...agent.#knobs, ...agent.#own.get(url.split("/").at(-1) ?? "") });
+      if (method !== "POST") return void response.end(JSON.stringify(told()));
       const noted = json(request).then((note) => agent.#journal.push(note as Noted));
       noted.then(
         () => response.end(),
@@ -92,13 +101,34 @@ export class FakeAgent {
     this.#knobs = knobs;
   }
 
+  /** Likewise the agent of this domain alone, on the stand-in. */
+  behaveAt(asset: string, knobs: Knobs = {}): void {
+    this.#own.set(placeOf(asset), knobs);
+  }
+
   lives(sandbox: string): boolean {
     return this.#living.has(sandbox);
+  }
+
+  /** How many containers of this domain there ever were at the same moment. */
+  most(asset: string): number {
+    return this.#most.get(placeOf(asset)) ?? 0;
+  }
+
+  #live(sandbox: string, place: string): void {
+    this.#living.set(sandbox, place);
+    const now = [...this.#living.values()].filter((one) => one === place).length;
+    this.#most.set(place, Math.max(now, this.#most.get(place) ?? 0));
   }
 
   /** What the agents noted, oldest first. */
   notes(command?: string): Noted[] {
     return this.#journal.filter((note) => command === undefined || note.command === command);
+  }
+
+  /** What the agent of this domain noted of a command, on the stand-in. */
+  notesOf(asset: string, command: string): Noted[] {
+    return this.notes(command).filter(({ place }) => place === placeOf(asset));
   }
 
   /** The beginnings of a command, oldest first. */
@@ -116,11 +146,13 @@ export class FakeAgent {
 
 export async function fakeAgentStack(
   options: Omit<StackOptions, "stateDir" | "agentDir" | "engine"> = {},
+  program = readFileSync(join(HERE, "agent"), "utf8"),
 ): Promise<TestStack & { agent: FakeAgent }> {
   const { agent, url } = await FakeAgent.start();
   const agentDir = mkdtempSync(join(tmpdir(), "multiclaw-fake-agent-"));
   after(() => rmSync(agentDir, { recursive: true, force: true }));
-  for (const name of ["agent", "Dockerfile"]) cpSync(join(HERE, name), join(agentDir, name));
+  cpSync(join(HERE, "Dockerfile"), join(agentDir, "Dockerfile"));
+  writeFileSync(join(agentDir, "agent"), program, { mode: 0o755 });
   writeFileSync(join(agentDir, "control.json"), JSON.stringify({ url }));
   await build({
     entryPoints: [join(HERE, "main.mjs")],

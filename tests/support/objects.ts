@@ -12,13 +12,17 @@ const NAMESPACE = `${parse(readFileSync(join(ROOT, "wrangler.toml"), "utf8")).na
 /** Half of an object's ID is made of its name, half of the first half. */
 const HALF = 16;
 
-/** The database of a domain's object, whether or not it is there. */
-export function objectFile({ dir }: Pick<TestStack, "dir">, asset: string): string {
+/** The name that the runtime gives a domain's object. */
+export function objectId(asset: string): string {
   const key = createHash("sha256").update(NAMESPACE).digest();
   const half = (data: string | Buffer): Buffer => createHmac("sha256", key).update(data).digest().subarray(0, HALF);
   const name = half(asset);
-  const id = Buffer.concat([name, half(name)]).toString("hex");
-  return join(dir, "storage", "v3", "do", NAMESPACE, `${id}.sqlite`);
+  return Buffer.concat([name, half(name)]).toString("hex");
+}
+
+/** The database of a domain's object, whether or not it is there. */
+export function objectFile({ dir }: Pick<TestStack, "dir">, asset: string): string {
+  return join(dir, "storage", "v3", "do", NAMESPACE, `${objectId(asset)}.sqlite`);
 }
 
 /** How many objects there are. */

@@ -3,7 +3,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { serve } from "./server.mjs";
@@ -16,6 +16,8 @@ const archive = join(root, "var/tmp/agent/archive");
 const identity = join(run, "identity");
 /** Written by the main process alone: other commands may run before it has come this far. */
 const lived = join(run, "lived");
+/** Of the stand-in, which sandbox this is: it may be told something of its own. */
+const place = basename(root);
 /** @type {{url: string}} */
 const control = JSON.parse(readFileSync(new URL("control.json", import.meta.url), "utf8"));
 /** Exit code that says that the archive is at fault. */
@@ -24,14 +26,14 @@ const [command = "", ...argv] = process.argv.slice(2);
 
 /** @returns {Promise<Record<string, any>>} */
 async function knobs(name = command) {
-  const response = await fetch(`${control.url}/knobs`);
+  const response = await fetch(`${control.url}/knobs/${place}`);
   return /** @type {any} */ (await response.json())[name] ?? {};
 }
 
 /** @param {Record<string, unknown>} entry */
 async function journal(entry) {
   const sandbox = readFileSync(identity, "utf8");
-  const body = JSON.stringify({ command, sandbox, at: Date.now(), ...entry });
+  const body = JSON.stringify({ command, sandbox, place, at: Date.now(), ...entry });
   await fetch(`${control.url}/journal`, { method: "POST", body });
 }
 
@@ -44,7 +46,7 @@ const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 /** @type {Record<string, () => Promise<void>>} */
 const commands = {
   async init() {
-    http.get(`${control.url}/life/${readFileSync(identity, "utf8")}`).on("error", () => {});
+    http.get(`${control.url}/life/${readFileSync(identity, "utf8")}/${place}`).on("error", () => {});
     if (process.env.AGENT_EXIT_WITH_STDIN === "1") process.stdin.on("end", () => process.exit(0)).resume();
     process.on("SIGTERM", () => process.exit(0));
     while (!existsSync(join(run, "go"))) await delay(20);
@@ -52,13 +54,16 @@ const commands = {
     if (exit !== undefined) process.exit(exit);
     // As the real one: in a container on all of its addresses, beside others of this machine on loopback alone.
     const address = process.env.AGENT_HOST ?? "0.0.0.0";
-    await serve({ state, address, port: Number(process.env.AGENT_PORT ?? 18_789), knobs });
+    const note = (/** @type {string} */ of) => journal({ command: of });
+    await serve({ state, address, port: Number(process.env.AGENT_PORT ?? 18_789), knobs, note });
   },
 
   async restore() {
     const bytes = await buffer(process.stdin);
     const [hash, size] = [argv[argv.indexOf("--sha256") + 1], Number(argv[argv.indexOf("--size") + 1])];
     await journal({ hash, size, received: bytes.length });
+    // As the real one: what is missing may have been lost on the way.
+    if (bytes.length < size) throw new Error("the archive is shorter than announced");
     if (bytes.length !== size || sha256(bytes) !== hash) {
       process.stderr.write("size or hash differ\n");
       process.exit(BAD_ARCHIVE);
@@ -126,6 +131,8 @@ const { delayMs = 0, fail = false, hang = false, unknown = false } = told;
 await journal({ argv, env: process.env });
 await delay(delayMs);
 if (hang) await delay(3_600_000);
+// Until the test tells otherwise.
+while (told.hold && (await knobs()).hold) await delay(50);
 try {
   if (fail) throw new Error(fail === true ? "told to fail" : fail);
   const work = unknown ? undefined : commands[command];

@@ -14,11 +14,14 @@ import { WebSocketServer } from "ws";
  * @typedef {object} Options
  * @property {string} state @property {string} address @property {number} port
  * @property {(name: string) => Promise<Record<string, any>>} knobs
+ * @property {(name: string) => Promise<void>} note
  * @param {Options} options
  */
-export async function serve({ state, address, port, knobs }) {
+export async function serve({ state, address, port, knobs, note }) {
   const born = Date.now();
   let [ended, muted] = [false, false];
+  /** How often it said that it has started. */
+  let told = 0;
   /** Streams that wait for the word to go on. @type {Set<Response>} */
   const waiting = new Set();
   const memory = join(state, "memory");
@@ -26,8 +29,11 @@ export async function serve({ state, address, port, knobs }) {
   /** @type {Record<string, Handler>} */
   const paths = {
     async startupz(_request, response) {
-      const { afterMs = 0, never = false } = await knobs("boot");
-      json(response, { status: never || Date.now() - born < afterMs ? "starting" : "started" });
+      const { afterMs = 0, never = false, once = false } = await knobs("boot");
+      const started = !never && Date.now() - born >= afterMs && !(once && told > 0);
+      if (started) told += 1;
+      if (started && once) await note("started");
+      json(response, { status: started ? "started" : "starting" });
     },
     async echo(request, response) {
       const body = await buffer(request);
@@ -105,7 +111,9 @@ export async function serve({ state, address, port, knobs }) {
       json(response, {});
     },
     /** Never answers. */
-    silence() {},
+    async silence() {
+      await note("silence");
+    },
     drop(request) {
       request.socket.destroy();
     },
@@ -130,6 +138,12 @@ export async function serve({ state, address, port, knobs }) {
       response.writeHead(200, { "content-type": "text/html" }).end("<h1>agent</h1>");
     },
   };
+
+  // The same from outside, where no request comes through.
+  process.on("SIGUSR2", () => {
+    ended = true;
+    server.closeAllConnections();
+  });
 
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: ([first]) => first ?? false });
   const server = createServer((request, response) => {

@@ -1,0 +1,34 @@
+// Asks the test, before each thing that can go wrong, how it is to go wrong. The answer may be long in coming: that holds it.
+
+/** By `kind`, what is done in place of the right thing; without one, that. */
+export interface Order {
+  kind?: string;
+  /** Of another object in R2. */
+  key?: string;
+  delayMs?: number;
+}
+
+export class Orders {
+  readonly #url: string;
+  readonly #object: string;
+
+  constructor(url: string, object: string) {
+    this.#url = url;
+    this.#object = object;
+  }
+
+  /** Ends when the object is to go. */
+  async leave(): Promise<void> {
+    await this.#send("evict");
+  }
+
+  async ask(what: string): Promise<Order> {
+    const order = (await (await this.#send(what)).json()) as Order;
+    if (order.delayMs) await new Promise((done) => setTimeout(done, order.delayMs));
+    return order;
+  }
+
+  #send(what: string): Promise<Response> {
+    return fetch(`${this.#url}/${this.#object}/${what}`, { method: "POST" });
+  }
+}
