@@ -194,9 +194,41 @@ pub struct SnapshotView {
     pub report: Report,
 }
 
+/// A snapshot as its owner sees it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SnapshotEntry {
+    /// With the size of all that it consists of.
+    #[serde(flatten)]
+    snapshot: Snapshot,
+    /// Whether it is no archive, and can't be downloaded.
+    #[serde(default, skip_serializing_if = "is_false")]
+    incremental: bool,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl From<Snapshot> for SnapshotEntry {
+    fn from(snapshot: Snapshot) -> Self {
+        Self {
+            incremental: snapshot.is_incremental(),
+            snapshot: Snapshot {
+                size: snapshot.total(),
+                packs: Vec::new(),
+                ..snapshot
+            },
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SnapshotList {
-    pub snapshots: Vec<Snapshot>,
+    pub snapshots: Vec<SnapshotEntry>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

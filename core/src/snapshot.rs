@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::{from_hex, hex};
-use crate::ids::SnapshotId;
+use crate::ids::{PackId, SnapshotId};
+use crate::packs::{self, Pack, PackFacts};
 use crate::text::plain;
 use crate::time::Timestamp;
 
@@ -155,7 +156,7 @@ pub struct Snapshot {
     pub id: SnapshotId,
     pub created_at: Timestamp,
     pub cause: Cause,
-    /// Bytes of the archive.
+    /// Bytes of the archive, or of the index of an incremental one.
     pub size: u64,
     pub files: u32,
     pub sha256: ArchiveHash,
@@ -163,6 +164,22 @@ pub struct Snapshot {
     pub openclaw: String,
     #[serde(flatten)]
     pub report: Report,
+    /// What an incremental one consists of, in the order of its index. Of an archive there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packs: Vec<Pack>,
+}
+
+impl Snapshot {
+    #[must_use]
+    pub const fn is_incremental(&self) -> bool {
+        !self.packs.is_empty()
+    }
+
+    /// Bytes of all that it takes to restore it.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.size.saturating_add(packs::total(&self.packs))
+    }
 }
 
 /// What the container says of the archive it staged.
@@ -183,6 +200,14 @@ pub struct Staged {
     /// Milliseconds since 1970 of what its own schedule has next. Nor this.
     #[serde(default)]
     next_due_at: Option<i64>,
+    /// Of an incremental one: the pack that is to be stored, and all that it consists of.
+    #[serde(default)]
+    pub pack: Option<PackFacts>,
+    #[serde(default, rename = "packs")]
+    told: Vec<PackId>,
+    /// These, as they are known here. Of an archive there are none.
+    #[serde(skip)]
+    pub packs: Vec<Pack>,
 }
 
 /// A path in the state, and the bytes that it takes.
@@ -209,6 +234,8 @@ struct Instead {
 
 /// The archive format that this version reads and writes.
 pub const FORMAT: u32 = 1;
+/// An index and packs in an archive's place.
+pub const INCREMENTAL_FORMAT: u32 = 2;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StagedError {
@@ -247,6 +274,36 @@ impl Staged {
     /// # Errors
     /// [`StagedError`] unless the description is whole and within bounds.
     pub fn parse(text: &str) -> Result<Self, StagedError> {
+        let staged = Self::parse_any(text)?;
+        match staged.format {
+            FORMAT => Ok(Self {
+                pack: None,
+                ..staged
+            }),
+            _ => Err(StagedError::Format),
+        }
+    }
+
+    /// What was asked to be incremental, with a pack that was to be called `id`, on top of those in `base`. A container
+    /// that knows nothing of that, or can't, stages an archive.
+    ///
+    /// # Errors
+    /// As of [`Staged::parse`], and when it names other packs.
+    pub fn parse_incremental(text: &str, id: PackId, base: &[Pack]) -> Result<Self, StagedError> {
+        let mut staged = Self::parse_any(text)?;
+        if staged.format != INCREMENTAL_FORMAT {
+            return Self::parse(text);
+        }
+        let facts = staged.pack.ok_or(StagedError::Malformed)?;
+        let new = Pack::new(id, facts);
+        staged.packs = packs::assembled(&staged.told, new, base).ok_or(StagedError::Malformed)?;
+        match staged.size.saturating_add(packs::total(&staged.packs)) {
+            0..=MAX_SIZE => Ok(staged),
+            _ => Err(StagedError::TooLarge(Names::default())),
+        }
+    }
+
+    fn parse_any(text: &str) -> Result<Self, StagedError> {
         if let Some(instead) = instead(text) {
             return Err(instead);
         }
@@ -259,9 +316,6 @@ impl Staged {
                 .all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
         if !version_fits || staged.size == 0 || staged.files > MAX_FILES {
             return Err(StagedError::Malformed);
-        }
-        if staged.format != FORMAT {
-            return Err(StagedError::Format);
         }
         if staged.size > MAX_SIZE {
             return Err(StagedError::TooLarge(Names::default()));
@@ -322,6 +376,7 @@ mod tests {
             sha256: ArchiveHash([byte; 32]),
             openclaw: "2026.9.6".to_owned(),
             report: Report::default(),
+            packs: Vec::new(),
         }
     }
 
