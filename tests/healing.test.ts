@@ -1,8 +1,8 @@
 // What ends by itself: it is saved where it can be, started again, and stopped where it ends again and again (C20).
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
-import type { Client } from "./support/client.ts";
 import { fakeAgentStack, Owned, type Status } from "./support/agent.ts";
+import type { Client } from "./support/client.ts";
 import { assertProblem } from "./support/problem.ts";
 import { until } from "./support/wait.ts";
 
