@@ -201,16 +201,8 @@ pub struct SnapshotEntry {
     #[serde(flatten)]
     snapshot: Snapshot,
     /// Whether it is no archive, and can't be downloaded.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "crate::snapshot::is_false")]
     incremental: bool,
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 impl From<Snapshot> for SnapshotEntry {
@@ -220,6 +212,7 @@ impl From<Snapshot> for SnapshotEntry {
             snapshot: Snapshot {
                 size: snapshot.total(),
                 packs: Vec::new(),
+                unfit: false,
                 ..snapshot
             },
         }

@@ -74,12 +74,20 @@ pub fn is_whole(snapshot: &Snapshot, there: &BTreeMap<PackId, u64>) -> bool {
     packs.all(|pack| there.get(&pack.id) == Some(&pack.size))
 }
 
-/// The snapshot that the next one builds on, of `snapshots` (newest first).
+/// The snapshot that the next one builds on, of `snapshots` (newest first): none that has a pack of one that was refused.
 #[must_use]
 pub fn base<'a>(snapshots: &'a [Snapshot], there: &BTreeMap<PackId, u64>) -> Option<&'a Snapshot> {
-    snapshots
-        .iter()
-        .find(|snapshot| snapshot.is_incremental() && is_whole(snapshot, there))
+    let refused = snapshots.iter().filter(|snapshot| snapshot.unfit);
+    let suspect: BTreeSet<PackId> = refused
+        .flat_map(|snapshot| &snapshot.packs)
+        .map(|pack| pack.id)
+        .collect();
+    snapshots.iter().find(|snapshot| {
+        let mut packs = snapshot.packs.iter();
+        snapshot.is_incremental()
+            && is_whole(snapshot, there)
+            && !packs.any(|pack| suspect.contains(&pack.id))
+    })
 }
 
 #[cfg(test)]
@@ -108,6 +116,7 @@ mod tests {
             openclaw: "2026.9.6".to_owned(),
             report: Report::default(),
             packs: packs.iter().copied().map(pack).collect(),
+            unfit: false,
         }
     }
 
@@ -213,5 +222,24 @@ mod tests {
         let shorter = BTreeMap::from([(pack(1).id, 1), (pack(2).id, 1)]);
         assert_eq!(base(&rows, &shorter), None);
         assert_eq!(referred(&rows), [1, 2, 3].map(|byte| pack(byte).id).into());
+    }
+
+    #[test]
+    fn c19_nothing_is_built_on_what_was_refused() {
+        let there: BTreeMap<PackId, u64> =
+            [1, 2, 3].map(|byte| (pack(byte).id, byte.into())).into();
+        let mut rows = [snapshot(&[1, 2]), snapshot(&[1]), snapshot(&[3])];
+        assert_eq!(base(&rows, &there), Some(&rows[0]));
+        rows[0].unfit = true;
+        assert_eq!(base(&rows, &there), Some(&rows[2]), "one shares a pack");
+        rows[2].unfit = true;
+        assert_eq!(base(&rows, &there), None);
+        let row = serde_json::to_string(&rows[2]).unwrap();
+        assert!(serde_json::from_str::<Snapshot>(&row).unwrap().unfit);
+        assert!(
+            !serde_json::to_string(&snapshot(&[1]))
+                .unwrap()
+                .contains("unfit")
+        );
     }
 }

@@ -98,6 +98,7 @@ mod tests {
             openclaw: "2026.9.6".to_owned(),
             report: Report::default(),
             packs: Vec::new(),
+            unfit: false,
         });
         all.collect()
     }

@@ -191,6 +191,7 @@ impl Agent {
             openclaw: "unknown".to_owned(),
             report: Report::default(),
             packs: Vec::new(),
+            unfit: false,
         };
         self.store.add_snapshot(tenant.owner, &snapshot)?;
         json(201, &snapshot)

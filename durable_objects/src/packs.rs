@@ -159,6 +159,18 @@ impl Agent {
         self.store.add_snapshot(tenant.owner, snapshot)
     }
 
+    /// Nothing is to be built on an incremental snapshot that a container refused.
+    pub(crate) fn distrust(&self, tenant: &Tenant, snapshot: &Snapshot) -> Outcome<()> {
+        if !snapshot.is_incremental() {
+            return Ok(());
+        }
+        let unfit = Snapshot {
+            unfit: true,
+            ..snapshot.clone()
+        };
+        self.store.change_snapshot(tenant.owner, &unfit)
+    }
+
     /// Deletes those of `packs` that no row refers to, now that the rows that did are gone. What this leaves the sweep takes.
     pub(crate) async fn delete_packs(&self, tenant: &Tenant, packs: &[Pack]) -> Outcome<()> {
         let bucket = settings::bucket(&self.env)?;

@@ -230,6 +230,7 @@ impl Agent {
             openclaw: staged.openclaw,
             report: staged.report,
             packs: staged.packs,
+            unfit: false,
         };
         self.add_row(tenant, &snapshot, new)
     }
@@ -350,7 +351,10 @@ impl Agent {
                     }));
                 }
                 // The archive is at fault: an older one may do.
-                Some(ended) if ended.code == BAD_ARCHIVE => self.log(&ended.failure()),
+                Some(ended) if ended.code == BAD_ARCHIVE => {
+                    self.log(&ended.failure());
+                    self.distrust(&tenant, snapshot)?;
+                }
                 // The container is: the same archive may do in the next one.
                 Some(ended) => return Err(ended.failure()),
             }

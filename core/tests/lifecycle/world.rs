@@ -262,6 +262,7 @@ impl World {
             openclaw: "2026.9.6".to_owned(),
             report: Report::default(),
             packs: Vec::new(),
+            unfit: false,
         }
     }
 
