@@ -151,6 +151,8 @@ export interface Snapshot extends LeakReport {
   readonly sha256: string;
   /** Version of OpenClaw that wrote the state. */
   readonly openclaw: string;
+  /** It is no archive, and can't be downloaded. */
+  readonly incremental?: true;
 }
 
 export interface AgentLog {

@@ -104,6 +104,7 @@ function snapshotRow(context: AgentContext, snapshot: Snapshot, newest: boolean,
     });
   });
   const download = within(row, "a[data-testid=snapshot-download]", HTMLAnchorElement);
+  download.hidden = snapshot.incremental === true;
   download.href = context.api.snapshotUrl(snapshot.id);
   download.setAttribute("aria-label", `Download the snapshot of ${when}`);
   const remove = within(row, "button[data-testid=snapshot-delete]", HTMLButtonElement);
@@ -144,7 +145,7 @@ async function confirmDelete(
   const when = formatDateTime(snapshot.createdAt);
   const yes = await confirm(
     `Delete the snapshot of ${when}?`,
-    `${factsText(snapshot)}. Unless you have downloaded it, the agent can never go back to what it was then. The other ` +
+    `${factsText(snapshot)}. ${snapshot.incremental ? "The" : "Unless you have downloaded it, the"} agent can never go back to what it was then. The other ` +
       "snapshots, and the agent as it is now, stay.",
     "Delete",
   );

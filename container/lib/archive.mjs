@@ -58,7 +58,7 @@ export async function pack(manifest, entries, tree, file) {
  * @param {import("./manifest.mjs").Manifest} manifest
  * @returns {import("./tar.mjs").Entry}
  */
-function manifestEntry(manifest) {
+export function manifestEntry(manifest) {
   const bytes = Buffer.from(JSON.stringify(manifest));
   return { name: MANIFEST, type: "File", executable: false, size: bytes.length, mtime: new Date(), bytes };
 }

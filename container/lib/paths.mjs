@@ -23,6 +23,8 @@ const DEFAULT_PORT = 18_789;
  * @property {string} gatewayMark @property {string} endedMark what becomes of it when the gateway ends by itself
  * @property {string} lease @property {string} log
  * @property {string} scratch @property {string} tmp @property {string} openclawLog
+ * @property {string} received packs of a snapshot that is restored
+ * @property {string} index @property {string} pack
  * @property {string} stage @property {string} archive @property {string} archiveFacts @property {string} stageLock
  * @property {string} openclaw directory of the OpenClaw package
  * @property {string | undefined} compileCache
@@ -66,6 +68,9 @@ export function pathsFrom(env) {
     openclawLog: `${scratch}/log/openclaw.log`,
     stage,
     archive: `${stage}/archive`,
+    index: `${stage}/index`,
+    pack: `${stage}/pack`,
+    received: `${scratch}/received`,
     archiveFacts: `${stage}/archive.json`,
     stageLock: `${scratch}/snapshot.lock`,
     openclaw: path.join(HERE, "node_modules", "openclaw"),

@@ -5,12 +5,9 @@ import zlib from "node:zlib";
 import { Parser } from "tar";
 
 import { AgentError } from "./errors.mjs";
-import { MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_STATE_BYTES, MAX_STATE_ENTRIES } from "./limits.mjs";
+import { MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_STATE_BYTES, MAX_STATE_ENTRIES, MAX_UNPACKED } from "./limits.mjs";
 import { MANIFEST, parseManifest } from "./manifest.mjs";
 
-/** Headers, padding and directories come on top of the files' own bytes. */
-const TAR_OVERHEAD = 1.25;
-const MAX_UNPACKED = MAX_STATE_BYTES * TAR_OVERHEAD + MAX_STATE_ENTRIES * 2048;
 const CHUNK = 256 * 1024;
 const DAMAGED = "the archive is damaged";
 
@@ -32,14 +29,14 @@ const NOWHERE = { directory: () => {}, open: () => {}, write: () => {}, close: (
  * @returns {Promise<import("./manifest.mjs").Manifest>}
  */
 export async function readArchive(source, sink = NOWHERE) {
-  const entries = new Entries(sink);
+  const reader = new TarReader(sink);
   const first = await firstOf(source);
   const decompressor = decompressorFor(first);
   try {
     await pipeline(wholeOf(first, source), decompressor, async (tar) => {
-      for await (const chunk of tar) entries.take(chunk);
+      for await (const chunk of tar) reader.take(chunk);
     });
-    return entries.end();
+    return reader.end();
   } catch (error) {
     throw error instanceof AgentError || isOfTheSystem(error) ? error : new AgentError(DAMAGED);
   }
@@ -53,7 +50,8 @@ export function isOfTheSystem(error) {
   return error instanceof Error && "syscall" in error && !("code" in error && error.code === "ENAMETOOLONG");
 }
 
-class Entries {
+/** Takes the tar that is in an archive, part by part. */
+export class TarReader {
   #sink;
   #parser;
   /** @type {unknown} */
@@ -67,8 +65,8 @@ class Entries {
   /** @type {Buffer[]} */
   #manifest = [];
 
-  /** @param {Sink} sink */
-  constructor(sink) {
+  /** @param {Sink} [sink] */
+  constructor(sink = NOWHERE) {
     this.#sink = sink;
     this.#parser = new Parser({ strict: true, onReadEntry: (entry) => this.#guard(() => this.#entry(entry)) });
     this.#parser.on("ignoredEntry", () => this.#fail("the archive holds something else than files and directories"));

@@ -1,5 +1,5 @@
-// `restore`: takes an archive from stdin and writes it beside the state as it comes in. Only when its size, its hash and
-// every entry were right, that becomes the state.
+// `restore`: takes an archive from stdin and writes it beside the state as it comes in, or an incremental snapshot in its
+// parts (`--packs`). Only when its size, its hash and every entry were right, that becomes the state.
 import { createHash } from "node:crypto";
 import { access, mkdir, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
@@ -10,6 +10,7 @@ import { makePrivateDirectory } from "./files.mjs";
 import { MAX_ARCHIVE_BYTES } from "./limits.mjs";
 import { makeLinks } from "./links.mjs";
 import { isOfTheSystem, readArchive } from "./reader.mjs";
+import { parsePacks, receiveParts } from "./receive-parts.mjs";
 import { adoptJobs } from "./schedule.mjs";
 import { TreeWriter } from "./writer.mjs";
 
@@ -18,11 +19,15 @@ export async function run({ paths, argv, stdin }) {
   const expected = parse(argv);
   const fresh = `${paths.state}.new`;
   await makePrivateDirectory(paths.data);
+  if (expected.packs) await makePrivateDirectory(paths.scratch);
   await requireUnused(paths);
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh, { mode: 0o700 });
   try {
-    const manifest = await receive(new Intake(stdin, expected), fresh);
+    const { packs } = expected;
+    const manifest = packs
+      ? await receiveParts(bytesOf(stdin), { ...expected, packs }, paths.received, new TreeWriter(fresh))
+      : await receive(new Intake(stdin, expected), fresh);
     await mkdir(path.join(fresh, "state"), { recursive: true, mode: 0o700 });
     await makeLinks(path.join(fresh, "state"), manifest.links);
     adoptJobs(path.join(fresh, "state"), paths.state);
@@ -61,15 +66,18 @@ function parse(argv) {
   // An option that this version does not know is a newer caller's, who must get by without it.
   const { values } = parseArgs({
     args: argv,
-    options: { sha256: { type: "string" }, size: { type: "string" } },
+    options: { sha256: { type: "string" }, size: { type: "string" }, packs: { type: "string" } },
     strict: false,
   });
   const [sha256, size] = [String(values.sha256), String(values.size)];
   if (!/^[0-9a-f]{64}$/.test(sha256) || !/^[1-9]\d{0,14}$/.test(size))
-    throw new AgentError("usage: restore --sha256 HEX --size BYTES");
+    throw new AgentError("usage: restore --sha256 HEX --size BYTES [--packs ID:SIZE:SHA256,...]");
   if (Number(size) > MAX_ARCHIVE_BYTES) throw new AgentError("the archive is too large");
-  return { sha256, size: Number(size) };
+  return { sha256, size: Number(size), packs: values.packs === undefined ? undefined : parsePacks(values.packs) };
 }
+
+/** @param {NodeJS.ReadableStream} stdin */
+const bytesOf = (stdin) => /** @type {AsyncIterable<Buffer>} */ (/** @type {unknown} */ (stdin));
 
 /** @param {import("./paths.mjs").Paths} paths */
 async function requireUnused(paths) {

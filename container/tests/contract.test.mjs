@@ -2,7 +2,7 @@
 // this image's must be served, whichever of the two is newer.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -97,6 +97,38 @@ for (const contract of kept) {
       assert.match(outcome.stderr, /^[^\n]+\n$/, name);
     }
   });
+}
+
+for (const { version, incremental, state } of kept) {
+  if (!incremental) continue;
+  for (const [how, { argv: added = [] }] of Object.entries(
+    /** @type {Record<string, {argv?: string[]}>} */ (WORKERS),
+  )) {
+    test(`c19 version ${version}, a Worker ${how}: incremental snapshots are restored and built on`, async (t) => {
+      const sandbox = await makeSandbox(t);
+      await mkdir(sandbox.paths.run, { recursive: true });
+      await writeFile(sandbox.paths.secrets, "{}");
+      const { index, pack, commands } = incremental;
+      const call = (/** @type {keyof typeof commands} */ name, /** @type {Buffer | undefined} */ input = undefined) =>
+        run(sandbox, [...commands[name].argv, ...added], input);
+      const restored = await call("restore", Buffer.concat([index, pack]));
+      assert.deepEqual(restored.json, commands.restore.stdout, restored.stderr);
+      for (const [name, text] of Object.entries(state)) {
+        assert.equal(await readFile(path.join(sandbox.paths.state, name), "utf8"), text);
+      }
+      const { json: staged, stderr } = await call("snapshot", index);
+      assertSays(commands.snapshot.stdout === "archive" ? {} : (commands.snapshot.stdout ?? {}), staged ?? {});
+      assert.equal(staged.format, 2, stderr);
+      for (const [part, told] of /** @type {const} */ ([
+        ["send index", staged],
+        ["send pack", staged.pack],
+      ])) {
+        const { stdout } = await call(part);
+        assert.equal(stdout.length, told.size);
+        assert.equal(createHash("sha256").update(stdout).digest("hex"), told.sha256);
+      }
+    });
+  }
 }
 
 test("the newest version has every command that there is; one that is not known is refused in one line", async (t) => {

@@ -179,6 +179,11 @@ random_id!(
     SnapshotId,
     "a snapshot id (32 lower-case hexadecimal digits)"
 );
+random_id!(
+    /// Chunks of a tenant's agent state that incremental snapshots consist of.
+    PackId,
+    "a pack id (32 lower-case hexadecimal digits)"
+);
 
 fn parse_base58(text: &str) -> Option<[u8; 32]> {
     if text.len() > BASE58_MAX_LEN {

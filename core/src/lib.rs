@@ -17,6 +17,7 @@ pub mod messages;
 pub mod model;
 pub mod openclaw;
 pub mod ownership;
+pub mod packs;
 pub mod pda;
 pub mod plugins;
 pub mod proof;

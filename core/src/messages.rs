@@ -194,9 +194,34 @@ pub struct SnapshotView {
     pub report: Report,
 }
 
+/// A snapshot as its owner sees it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SnapshotEntry {
+    /// With the size of all that it consists of.
+    #[serde(flatten)]
+    snapshot: Snapshot,
+    /// Whether it is no archive, and can't be downloaded.
+    #[serde(default, skip_serializing_if = "crate::snapshot::is_false")]
+    incremental: bool,
+}
+
+impl From<Snapshot> for SnapshotEntry {
+    fn from(snapshot: Snapshot) -> Self {
+        Self {
+            incremental: snapshot.is_incremental(),
+            snapshot: Snapshot {
+                size: snapshot.total(),
+                packs: Vec::new(),
+                unfit: false,
+                ..snapshot
+            },
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SnapshotList {
-    pub snapshots: Vec<Snapshot>,
+    pub snapshots: Vec<SnapshotEntry>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

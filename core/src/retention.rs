@@ -97,6 +97,8 @@ mod tests {
             sha256: "0".repeat(64).try_into().unwrap(),
             openclaw: "2026.9.6".to_owned(),
             report: Report::default(),
+            packs: Vec::new(),
+            unfit: false,
         });
         all.collect()
     }

@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use crate::ids::{Asset, Nonce, SnapshotId, Wallet};
+use crate::ids::{Asset, Nonce, PackId, SnapshotId, Wallet};
 
 /// The pair that all data and all secrets belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,28 @@ impl Tenant {
 pub struct TenantPrefix(String);
 
 impl TenantPrefix {
-    /// Key of a snapshot's archive.
+    /// Key of a snapshot's archive, or of its index.
     #[must_use]
     pub fn snapshot(&self, id: SnapshotId) -> R2Key {
         R2Key(format!("{}snapshots/{id}", self.0))
+    }
+
+    /// Key of a pack, which several snapshots may refer to.
+    #[must_use]
+    pub fn pack(&self, id: PackId) -> R2Key {
+        R2Key(format!("{}{id}", self.packs()))
+    }
+
+    /// Prefix of all packs.
+    #[must_use]
+    pub fn packs(&self) -> String {
+        format!("{}chunks/", self.0)
+    }
+
+    /// The pack that has this key.
+    #[must_use]
+    pub fn pack_at(&self, key: &str) -> Option<PackId> {
+        PackId::parse(key.strip_prefix(&self.packs())?).ok()
     }
 }
 
@@ -81,6 +99,18 @@ mod tests {
         assert!(!key.as_str().starts_with(&other.prefix().to_string()));
         assert!(tenant.prefix().to_string().ends_with('/'));
         assert_eq!(key.as_str().matches('/').count(), 4);
+
+        let id = PackId::from_random([7; 16]);
+        let pack = tenant.prefix().pack(id);
+        assert!(pack.as_str().starts_with(&tenant.prefix().to_string()));
+        assert_ne!(pack, key);
+        assert_eq!(tenant.prefix().pack_at(pack.as_str()), Some(id));
+        assert_eq!(other.prefix().pack_at(pack.as_str()), None);
+        assert_eq!(tenant.prefix().pack_at(key.as_str()), None);
+        assert_eq!(
+            tenant.prefix().pack_at(&format!("{}/..", pack.as_str())),
+            None
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use futures_util::future::try_join;
 use js_sys::futures::JsFuture;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::SnapshotId;
+use multiclaw_core::packs::referred;
 use multiclaw_core::retention::MAX_UPLOADS;
 use multiclaw_core::snapshot::{Cause, Report, Snapshot};
 use multiclaw_core::tenancy::Tenant;
@@ -19,7 +20,8 @@ use multiclaw_core::upload::{MEDIA_TYPE, Upload, repr_digest};
 use worker::{Request, Response, ResponseBody, ResponseBuilder};
 
 use crate::Agent;
-use crate::port::{Outcome, Tried as _, now, random, storage_failure, within};
+use crate::packs::stream_of;
+use crate::port::{Outcome, Tried as _, now, random, within};
 use crate::reply::{empty, json};
 use crate::settings;
 use crate::snapshots::{is_there, pipe_fixed};
@@ -67,20 +69,19 @@ impl Agent {
 
     pub(crate) async fn download(&self, tenant: &Tenant, id: SnapshotId) -> Outcome<Response> {
         let snapshot = self.known_snapshot(tenant, id)?;
-        let bucket = settings::bucket(&self.env)?;
+        if snapshot.is_incremental() {
+            let detail = "This snapshot is incremental: it is no archive that could be downloaded. Take one now, and download that.";
+            return Err(Problem::new(Code::WrongState, detail).into());
+        }
         let key = tenant.prefix().snapshot(id);
-        let object = bucket.get(key.as_str()).execute().await.stored("R2 get")?;
-        let whole = object.filter(|object| object.size() == snapshot.size);
-        let body = whole.as_ref().and_then(worker::Object::body).ok_or_else(|| {
+        let stream = stream_of(&settings::bucket(&self.env)?, &key, snapshot.size).await?;
+        let stream = stream.ok_or_else(|| {
             Failure::new(
                 Code::StorageUnavailable,
                 "The archive of this snapshot is missing or damaged. Delete it, and use another.",
                 "R2 get: missing or of another length",
             )
         })?;
-        let ResponseBody::Stream(stream) = body.response_body().stored("R2 get")? else {
-            return Err(storage_failure("R2 get: no stream".to_owned()));
-        };
         let name = format!("attachment; filename=\"{}.tar.zst\"", snapshot.id);
         let mut builder = ResponseBuilder::new();
         for (header, value) in [
@@ -121,7 +122,11 @@ impl Agent {
         self.store.save_life(&life)?;
         let bucket = settings::bucket(&self.env)?;
         let key = tenant.prefix().snapshot(id);
-        if let Err(failure) = bucket.delete(key.as_str()).await.stored("R2 delete") {
+        let deleted = async {
+            bucket.delete(key.as_str()).await.stored("R2 delete")?;
+            self.delete_packs(tenant, &snapshot.packs).await
+        };
+        if let Err(failure) = deleted.await {
             // It counts no more; the sweep takes it.
             self.log(&failure);
         }
@@ -193,6 +198,8 @@ impl Agent {
             sha256: upload.sha256,
             openclaw: "unknown".to_owned(),
             report: Report::default(),
+            packs: Vec::new(),
+            unfit: false,
         };
         self.store.add_snapshot(tenant.owner, &snapshot)?;
         json(201, &snapshot)
@@ -208,9 +215,13 @@ impl Agent {
             loop {
                 let found = list.execute().await.stored("R2 list")?;
                 let rows = self.store.snapshots(tenant.owner)?;
-                let known: BTreeSet<String> = rows
-                    .iter()
-                    .map(|snapshot| tenant.prefix().snapshot(snapshot.id).as_str().to_owned())
+                let archives = rows.iter().map(|row| tenant.prefix().snapshot(row.id));
+                let packs = referred(&rows)
+                    .into_iter()
+                    .map(|id| tenant.prefix().pack(id));
+                let known: BTreeSet<String> = archives
+                    .chain(packs)
+                    .map(|key| key.as_str().to_owned())
                     .collect();
                 for object in found.objects() {
                     let key = object.key();

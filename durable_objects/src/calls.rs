@@ -144,7 +144,12 @@ impl Agent {
             OwnerCall::ListSnapshots => json(
                 200,
                 &SnapshotList {
-                    snapshots: self.store.snapshots(domain.owner)?,
+                    snapshots: self
+                        .store
+                        .snapshots(domain.owner)?
+                        .into_iter()
+                        .map(Into::into)
+                        .collect(),
                 },
             ),
             OwnerCall::TakeSnapshot => json(201, &self.ask_snapshot(&domain).await?),

@@ -15,6 +15,7 @@ mod idle;
 mod import;
 mod injection;
 mod models;
+mod packs;
 pub mod port;
 mod proxy;
 pub mod reply;

@@ -3,23 +3,25 @@
 
 use core::time::Duration;
 
-use futures_util::future::try_join3;
+use futures_util::future::{Either, select, try_join3};
 use js_sys::Promise;
 use js_sys::futures::JsFuture;
 use multiclaw_core::error::{Code, Failure};
-use multiclaw_core::ids::SnapshotId;
+use multiclaw_core::ids::{PackId, SnapshotId};
 use multiclaw_core::messages::SnapshotView;
+use multiclaw_core::packs::Pack;
 use multiclaw_core::retention::surplus;
 use multiclaw_core::snapshot::{ArchiveHash, Cause, Snapshot, Staged, StagedError};
 use multiclaw_core::tenancy::{R2Key, Tenant};
 use multiclaw_core::time::Timestamp;
 use wasm_bindgen::prelude::*;
-use worker::{Bucket, ResponseBody};
+use worker::Bucket;
 use worker::web_sys::ReadableStream;
 
 use crate::Agent;
-use crate::container::{Container, Stdin};
-use crate::port::{Outcome, Tried as _, now, storage_failure, within};
+use crate::container::{Container, Ended, Stdin};
+use crate::packs::{Chain, stream_of};
+use crate::port::{Outcome, Tried as _, now, random, storage_failure, within};
 use crate::settings;
 use crate::store::Domain;
 
@@ -32,13 +34,13 @@ const TRANSFER_LIMIT: Duration = Duration::from_secs(600);
 #[wasm_bindgen]
 extern "C" {
     /// The runtime's stream of known length, which R2 needs.
-    type FixedLengthStream;
+    pub type FixedLengthStream;
     #[wasm_bindgen(constructor, catch)]
     fn new(length: f64) -> Result<FixedLengthStream, JsValue>;
     #[wasm_bindgen(method, getter)]
-    fn readable(this: &FixedLengthStream) -> ReadableStream;
+    pub fn readable(this: &FixedLengthStream) -> ReadableStream;
     #[wasm_bindgen(method, getter)]
-    fn writable(this: &FixedLengthStream) -> JsValue;
+    pub fn writable(this: &FixedLengthStream) -> JsValue;
 
     #[wasm_bindgen(extends = js_sys::Object)]
     type Pipe;
@@ -71,13 +73,19 @@ pub struct Saved {
     pub due: Option<Timestamp>,
 }
 
+impl FixedLengthStream {
+    pub fn of(size: u64) -> Outcome<Self> {
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "bounded by MAX_SIZE, far below 2^53"
+        )]
+        Self::new(size as f64).tried("fixed-length stream")
+    }
+}
+
 /// The two ends of the runtime's stream of so many bytes, which R2 needs: one to read, and the word that all was written.
 pub fn pipe_fixed(source: ReadableStream, size: u64) -> Outcome<(ReadableStream, Promise)> {
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "bounded by MAX_SIZE, far below 2^53"
-    )]
-    let fixed = FixedLengthStream::new(size as f64).tried("fixed-length stream")?;
+    let fixed = FixedLengthStream::of(size)?;
     let source: Pipe = JsValue::from(source).unchecked_into();
     let piped = source.pipe_to(&fixed.writable()).tried("archive stream")?;
     Ok((fixed.readable(), piped))
@@ -99,7 +107,7 @@ pub fn view(snapshot: Snapshot) -> SnapshotView {
     SnapshotView {
         id: snapshot.id,
         created_at: snapshot.created_at,
-        size: snapshot.size,
+        size: snapshot.total(),
         report: snapshot.report.brief(),
     }
 }
@@ -118,16 +126,8 @@ impl Agent {
             asset: domain.asset,
             owner: domain.owner,
         };
-        let unless = taking
-            .unless
-            .map(|hash| format!("--unless={}", String::from(hash)));
-        let mut command = vec!["/opt/agent/agent", "snapshot"];
-        if taking.live {
-            command.push("--live");
-        }
-        command.extend(unless.as_deref());
-        let said = container.run(&command, Stdin::Nothing, STAGE_LIMIT).await?;
-        let staged = match Staged::parse(&said) {
+        let new = PackId::from_random(random()?);
+        let staged = match self.stage(container, &tenant, &taking, new).await? {
             Ok(staged) => staged,
             Err(StagedError::Unchanged) => return Ok(None),
             Err(StagedError::TooLarge(biggest)) => {
@@ -141,23 +141,97 @@ impl Agent {
             Err(other) => return Err(Failure::internal(format!("snapshot: {other}"))),
         };
         before_upload()?;
-        let key = tenant.prefix().snapshot(taking.id);
-        if let Err(failure) = self.store_archive(container, &key, &staged).await {
+        let saved = Saved {
+            // An older image does not say: then each time counts as another.
+            digest: staged.digest.unwrap_or(staged.sha256),
+            due: staged.next_due_at(),
+        };
+        if let Err(failure) = self
+            .store_staged(container, &tenant, &taking, new, staged)
+            .await
+        {
             // It may be whole in R2 all the same: without a row nobody would ever delete it.
             let deleted = async {
                 let bucket = settings::bucket(&self.env)?;
-                bucket.delete(key.as_str()).await.stored("R2 delete")
+                for key in [
+                    tenant.prefix().snapshot(taking.id),
+                    tenant.prefix().pack(new),
+                ] {
+                    bucket.delete(key.as_str()).await.stored("R2 delete")?;
+                }
+                Ok(())
             };
             if let Err(orphan) = deleted.await {
                 self.log(&orphan);
             }
             return Err(failure);
         }
-        let saved = Saved {
-            // An older image does not say: then each time counts as another.
-            digest: staged.digest.unwrap_or(staged.sha256),
-            due: staged.next_due_at(),
+        self.prune(&tenant).await;
+        if taking.cause != Cause::Period {
+            self.sweep_archives(&tenant).await;
+        }
+        Ok(Some(saved))
+    }
+
+    /// Has the container stage what is to be saved. What is taken from time to time is incremental: `new` is what its pack
+    /// will be called.
+    async fn stage(
+        &self,
+        container: &Container,
+        tenant: &Tenant,
+        taking: &Taking,
+        new: PackId,
+    ) -> Outcome<Result<Staged, StagedError>> {
+        let mut options = Vec::new();
+        if taking.live {
+            options.push("--live".to_owned());
+        }
+        if let Some(hash) = taking.unless {
+            options.push(format!("--unless={}", String::from(hash)));
+        }
+        let is_incremental = taking.cause == Cause::Period;
+        let mut base = None;
+        if is_incremental {
+            options.push(format!("--incremental={new}"));
+            base = self.snapshot_base(tenant).await?;
+        }
+        let (packs, stdin) = match base {
+            Some((base, index)) => {
+                options.push(format!("--base={}", String::from(base.sha256)));
+                (base.packs, Stdin::Stream(index))
+            }
+            None => (Vec::new(), Stdin::Nothing),
         };
+        let mut command = vec!["/opt/agent/agent", "snapshot"];
+        command.extend(options.iter().map(String::as_str));
+        let said = container.run(&command, stdin, STAGE_LIMIT).await?;
+        Ok(match is_incremental {
+            true => Staged::parse_incremental(&said, new, &packs),
+            false => Staged::parse(&said),
+        })
+    }
+
+    /// Stores what was staged, and writes the row by which it counts.
+    async fn store_staged(
+        &self,
+        container: &Container,
+        tenant: &Tenant,
+        taking: &Taking,
+        new: PackId,
+        staged: Staged,
+    ) -> Outcome<()> {
+        let key = tenant.prefix().snapshot(taking.id);
+        let whole = (staged.size, staged.sha256);
+        match staged.pack {
+            None => self.store_part(container, None, &key, whole).await?,
+            Some(pack) => {
+                let (pack_key, facts) = (tenant.prefix().pack(new), (pack.size, pack.sha256));
+                self.store_part(container, Some("--part=pack"), &pack_key, facts)
+                    .await?;
+                self.store_part(container, Some("--part=index"), &key, whole)
+                    .await?;
+            }
+        }
         let snapshot = Snapshot {
             id: taking.id,
             created_at: now(),
@@ -167,32 +241,30 @@ impl Agent {
             sha256: staged.sha256,
             openclaw: staged.openclaw,
             report: staged.report,
+            packs: staged.packs,
+            unfit: false,
         };
-        self.store.add_snapshot(tenant.owner, &snapshot)?;
-        self.prune(&tenant).await;
-        if taking.cause != Cause::Period {
-            self.sweep_archives(&tenant).await;
-        }
-        Ok(Some(saved))
+        self.add_row(tenant, &snapshot, new)
     }
 
-    async fn store_archive(
+    async fn store_part(
         &self,
         container: &Container,
+        part: Option<&str>,
         key: &R2Key,
-        staged: &Staged,
+        (size, sha256): (u64, ArchiveHash),
     ) -> Outcome<()> {
         let bucket = settings::bucket(&self.env)?;
-        let process = container
-            .exec(&["/opt/agent/agent", "send"], Stdin::Nothing)
-            .await?;
-        let (readable, piped) = pipe_fixed(process.take_stdout()?, staged.size)?;
+        let mut command = vec!["/opt/agent/agent", "send"];
+        command.extend(part);
+        let process = container.exec(&command, Stdin::Nothing).await?;
+        let (readable, piped) = pipe_fixed(process.take_stdout()?, size)?;
         let transfer = async {
             let put = async {
                 // R2 compares length and hash itself and stores nothing that differs.
                 let stored = bucket
                     .put(key.as_str(), readable)
-                    .sha256(staged.sha256.as_bytes().to_vec())
+                    .sha256(sha256.as_bytes().to_vec())
                     .execute();
                 stored.await.map(drop).stored("R2 put")
             };
@@ -207,7 +279,7 @@ impl Agent {
             (_, _, ended) if ended.code == 0 => {}
             (_, _, ended) => return Err(ended.failure()),
         }
-        is_there(&bucket, key, staged.size).await
+        is_there(&bucket, key, size).await
     }
 
     /// Lets a quiesced agent go on.
@@ -228,13 +300,16 @@ impl Agent {
             let bucket = settings::bucket(&self.env)?;
             let keep = settings::snapshots_kept(&self.env)?;
             let chosen = self.life()?.restore;
-            for id in surplus(&self.store.snapshots(tenant.owner)?, keep, chosen) {
+            let all = self.store.snapshots(tenant.owner)?;
+            let ids = surplus(&all, keep, chosen);
+            for gone in all.iter().filter(|snapshot| ids.contains(&snapshot.id)) {
                 // The row first: a row without its archive would be a snapshot that can't be restored.
-                self.store.delete_snapshot(tenant.owner, id)?;
+                self.store.delete_snapshot(tenant.owner, gone.id)?;
                 bucket
-                    .delete(tenant.prefix().snapshot(id).as_str())
+                    .delete(tenant.prefix().snapshot(gone.id).as_str())
                     .await
                     .stored("R2 delete")?;
+                self.delete_packs(tenant, &gone.packs).await?;
             }
             Ok(())
         };
@@ -261,50 +336,97 @@ impl Agent {
             asset: domain.asset,
             owner: domain.owner,
         };
-        let bucket = settings::bucket(&self.env)?;
-        for (index, snapshot) in candidates.iter().enumerate() {
-            let key = tenant.prefix().snapshot(snapshot.id);
-            let object = bucket.get(key.as_str()).execute().await.stored("R2 get")?;
-            // R2 holds what was put whole; another length is another archive.
-            let whole = object
-                .as_ref()
-                .filter(|object| object.size() == snapshot.size);
-            let Some(body) = whole.and_then(worker::Object::body) else {
-                self.log(&storage_failure(format!(
+        for (skipped, snapshot) in candidates.iter().enumerate() {
+            let ended = match snapshot.is_incremental() {
+                true => self.restore_incremental(container, &tenant, snapshot).await,
+                false => self.restore_archive(container, &tenant, snapshot).await,
+            };
+            match ended? {
+                None => self.log(&storage_failure(format!(
                     "snapshot {} is missing in R2 or has another length",
                     snapshot.id
-                )));
-                continue;
-            };
-            let ResponseBody::Stream(stream) = body.response_body().stored("R2 get")? else {
-                return Err(storage_failure("R2 get: no stream".to_owned()));
-            };
-            let size = snapshot.size.to_string();
-            let hash = String::from(snapshot.sha256);
-            let command = [
-                "/opt/agent/agent",
-                "restore",
-                "--sha256",
-                &hash,
-                "--size",
-                &size,
-            ];
-            let ended = container
-                .run_to_end(&command, Stdin::Stream(stream), TRANSFER_LIMIT)
-                .await?;
-            match (ended.code, index) {
-                (0, skipped) => {
+                ))),
+                Some(ended) if ended.code == 0 => {
                     return Ok(Some(Restored::Some {
-                        size: snapshot.size,
+                        size: snapshot.total(),
                         skipped,
                     }));
                 }
                 // The archive is at fault: an older one may do.
-                (BAD_ARCHIVE, _) => self.log(&ended.failure()),
+                Some(ended) if ended.code == BAD_ARCHIVE => {
+                    self.log(&ended.failure());
+                    self.distrust(&tenant, snapshot)?;
+                }
                 // The container is: the same archive may do in the next one.
-                _ => return Err(ended.failure()),
+                Some(ended) => return Err(ended.failure()),
             }
         }
         Ok(None)
     }
+
+    /// How `restore` ended; `None` where R2 does not have what it would restore.
+    async fn restore_archive(
+        &self,
+        container: &Container,
+        tenant: &Tenant,
+        snapshot: &Snapshot,
+    ) -> Outcome<Option<Ended>> {
+        let key = tenant.prefix().snapshot(snapshot.id);
+        let bucket = settings::bucket(&self.env)?;
+        let Some(stream) = stream_of(&bucket, &key, snapshot.size).await? else {
+            return Ok(None);
+        };
+        let ended = restoring(container, snapshot, stream).await?;
+        Ok(Some(ended))
+    }
+
+    async fn restore_incremental(
+        &self,
+        container: &Container,
+        tenant: &Tenant,
+        snapshot: &Snapshot,
+    ) -> Outcome<Option<Ended>> {
+        let bucket = settings::bucket(&self.env)?;
+        if !self.has_packs(tenant, snapshot).await? {
+            return Ok(None);
+        }
+        let chain = Chain::of(tenant, snapshot)?;
+        let restoring = core::pin::pin!(restoring(container, snapshot, chain.readable()));
+        let pouring = core::pin::pin!(chain.pour(&bucket));
+        match select(restoring, pouring).await {
+            // It need not read all to know that it can't be used.
+            Either::Left((ended, _)) => Ok(Some(ended?)),
+            Either::Right((Ok(true), restoring)) => Ok(Some(restoring.await?)),
+            // What came short was refused.
+            Either::Right((Ok(false), restoring)) => restoring.await.map(|_| None),
+            Either::Right((Err(failure), restoring)) => {
+                restoring.await?;
+                Err(failure)
+            }
+        }
+    }
+}
+
+async fn restoring(
+    container: &Container,
+    snapshot: &Snapshot,
+    stream: ReadableStream,
+) -> Outcome<Ended> {
+    let (size, hash) = (snapshot.size.to_string(), String::from(snapshot.sha256));
+    let packs: Vec<String> = snapshot.packs.iter().map(Pack::option).collect();
+    let packs = format!("--packs={}", packs.join(","));
+    let mut command = vec![
+        "/opt/agent/agent",
+        "restore",
+        "--sha256",
+        &hash,
+        "--size",
+        &size,
+    ];
+    if snapshot.is_incremental() {
+        command.push(&packs);
+    }
+    container
+        .run_to_end(&command, Stdin::Stream(stream), TRANSFER_LIMIT)
+        .await
 }

@@ -325,6 +325,20 @@ impl Store {
         )
     }
 
+    /// Nothing happens where it was deleted meanwhile.
+    pub fn change_snapshot(&self, owner: Wallet, snapshot: &Snapshot) -> Outcome<()> {
+        let text = serde_json::to_string(snapshot)
+            .map_err(|error| Failure::internal(format!("snapshot row: {error}")))?;
+        self.run(
+            "UPDATE snapshots SET row = ? WHERE owner = ? AND id = ?",
+            vec![
+                text.into(),
+                owner.to_string().into(),
+                snapshot.id.to_string().into(),
+            ],
+        )
+    }
+
     pub fn delete_snapshot(&self, owner: Wallet, id: SnapshotId) -> Outcome<()> {
         self.run(
             "DELETE FROM snapshots WHERE owner = ? AND id = ?",

@@ -16,18 +16,30 @@ export function r2Keys(stack: TestStack, prefix: string): string[] {
   return read(stack, "R2BucketObject", "_mf_objects", `${prefix}%`).map(({ key }) => String(key));
 }
 
-function read({ dir }: TestStack, kind: string, table: string, pattern: string): Row[] {
+/** Runs SQL on what R2 knows of its objects, while no Worker has it open. */
+export function editR2({ dir }: TestStack, sql: string): void {
+  for (const file of filesOf(dir, "R2BucketObject")) {
+    const database = new DatabaseSync(file);
+    const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = '_mf_objects'").get();
+    if (there) database.exec(sql);
+    database.close();
+  }
+}
+
+function filesOf(dir: string, kind: string): string[] {
   const storage = join(dir, "storage");
   const files = readdirSync(storage, { recursive: true, encoding: "utf8" });
-  return files
-    .filter((file) => file.includes(kind) && file.endsWith(".sqlite"))
-    .flatMap((file) => {
-      const database = new DatabaseSync(join(storage, file), { readOnly: true });
-      try {
-        const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table);
-        return there ? database.prepare(`SELECT * FROM ${table} WHERE key LIKE ?`).all(pattern) : [];
-      } finally {
-        database.close();
-      }
-    });
+  return files.filter((file) => file.includes(kind) && file.endsWith(".sqlite")).map((file) => join(storage, file));
+}
+
+function read({ dir }: TestStack, kind: string, table: string, pattern: string): Row[] {
+  return filesOf(dir, kind).flatMap((file) => {
+    const database = new DatabaseSync(file, { readOnly: true });
+    try {
+      const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table);
+      return there ? database.prepare(`SELECT * FROM ${table} WHERE key LIKE ?`).all(pattern) : [];
+    } finally {
+      database.close();
+    }
+  });
 }

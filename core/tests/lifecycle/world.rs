@@ -261,6 +261,8 @@ impl World {
             sha256: digest(version),
             openclaw: "2026.9.6".to_owned(),
             report: Report::default(),
+            packs: Vec::new(),
+            unfit: false,
         }
     }
 

@@ -12,6 +12,7 @@ const root = process.env.AGENT_ROOT ?? "";
 const state = join(root, "data/state");
 const run = join(root, "run/agent");
 const archive = join(root, "var/tmp/agent/archive");
+const pack = join(root, "var/tmp/agent/pack");
 /** Tells one container from the next. */
 const identity = join(run, "identity");
 /** Written by the main process alone: other commands may run before it has come this far. */
@@ -43,6 +44,63 @@ const print = (value) => process.stdout.write(told.print ?? `${JSON.stringify(va
 /** @param {Buffer} bytes */
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
+/** @param {string} name */
+const option = (name) => argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
+
+/** @param {string} reason @returns {never} */
+function refuse(reason) {
+  process.stderr.write(`${reason}\n`);
+  process.exit(BAD_ARCHIVE);
+}
+
+/**
+ * Incremental snapshots in short: a chunk is a line. The index says which make up each file, and in which pack each is.
+ * @typedef {{files: Record<string, string[]>, places: Record<string, string>}} Index
+ * @param {[string, string][]} contents
+ * @param {string} id
+ */
+async function stageIncrementally(contents, id) {
+  /** @type {Index} */
+  const base = option("base") ? JSON.parse((await buffer(process.stdin)).toString()) : { places: {} };
+  await journal({ base: option("base"), known: Object.keys(base.places).length });
+  /** @type {Record<string, string>} */
+  const places = {};
+  /** @type {Record<string, string>} */
+  const fresh = { time: String(Date.now()) };
+  const files = contents.map(([name, content]) => {
+    const hashes = content.split("\n").map((line) => {
+      const hash = sha256(Buffer.from(line));
+      places[hash] = base.places[hash] ?? id;
+      if (places[hash] === id) Object.assign(fresh, { [hash]: line });
+      return hash;
+    });
+    return [name, hashes];
+  });
+  const index = Buffer.from(JSON.stringify({ files: Object.fromEntries(files), places }));
+  const bytes = Buffer.from(JSON.stringify(fresh));
+  writeFileSync(archive, index);
+  writeFileSync(pack, bytes);
+  const packs = [...new Set([...Object.values(places), id])];
+  const facts = { size: index.length, sha256: sha256(index), files: files.length, openclaw: "2026.9.6", format: 2 };
+  return { ...facts, pack: { size: bytes.length, sha256: sha256(bytes) }, packs };
+}
+
+/** @param {Buffer} bytes @param {number} size of the index @param {string} announced */
+function filesOf(bytes, size, announced) {
+  let at = size;
+  /** @type {Record<string, string>} */
+  const lines = {};
+  for (const [, length, hash] of announced.split(",").map((one) => one.split(":"))) {
+    const part = bytes.subarray(at, at + Number(length));
+    at += Number(length);
+    if (sha256(part) !== hash) refuse("a pack's hash differs");
+    Object.assign(lines, JSON.parse(part.toString()));
+  }
+  /** @type {Index} */
+  const { files } = JSON.parse(bytes.subarray(0, size).toString());
+  return Object.entries(files).map(([name, hashes]) => [name, hashes.map((hash) => lines[hash]).join("\n")]);
+}
+
 /** @type {Record<string, () => Promise<void>>} */
 const commands = {
   async init() {
@@ -62,15 +120,15 @@ const commands = {
     const bytes = await buffer(process.stdin);
     const [hash, size] = [argv[argv.indexOf("--sha256") + 1], Number(argv[argv.indexOf("--size") + 1])];
     await journal({ hash, size, received: bytes.length });
+    const packs = told.plain ? undefined : option("packs");
+    const announced = (packs?.split(",") ?? []).reduce((sum, one) => sum + Number(one.split(":")[1]), size);
     // As the real one: what is missing may have been lost on the way.
-    if (bytes.length < size) throw new Error("the archive is shorter than announced");
-    if (bytes.length !== size || sha256(bytes) !== hash) {
-      process.stderr.write("size or hash differ\n");
-      process.exit(BAD_ARCHIVE);
-    }
+    if (bytes.length < announced) throw new Error("the archive is shorter than announced");
+    if (bytes.length !== announced || sha256(bytes.subarray(0, size)) !== hash) refuse("size or hash differ");
     // Whose words come from the test, theirs do the archives too: not this program's to open.
     if (told.print !== undefined) return void print(undefined);
-    const files = Object.entries(JSON.parse(bytes.toString()));
+    const whole = () => Object.entries(JSON.parse(bytes.toString()));
+    const files = packs === undefined ? whole() : filesOf(bytes, size, packs);
     for (const [name, content] of files) writeFileSync(join(state, name), String(content));
     print({ files: files.length });
   },
@@ -85,9 +143,12 @@ const commands = {
 
   async snapshot() {
     const names = readdirSync(state);
+    /** @type {[string, string][]} */
     const contents = names.map((name) => [name, readFileSync(join(state, name), "utf8")]);
     const digest = sha256(Buffer.from(JSON.stringify(contents)));
     if (argv.includes(`--unless=${digest}`)) return void print({ unchanged: true });
+    const id = told.plain ? undefined : option("incremental");
+    if (id !== undefined) return void print({ ...(await stageIncrementally(contents, id)), digest, ...told.claim });
     const bytes = Buffer.from(JSON.stringify(Object.fromEntries(contents)));
     writeFileSync(archive, bytes);
     const facts = { size: bytes.length, sha256: sha256(bytes), files: names.length, openclaw: "2026.9.6", format: 1 };
@@ -95,13 +156,17 @@ const commands = {
   },
 
   async send() {
-    const bytes = told.base64 === undefined ? readFileSync(archive) : Buffer.from(told.base64, "base64");
+    const part = option("part");
+    if (part !== undefined && part === told.failPart) throw new Error("told to fail");
+    if (part !== undefined && part === told.hangPart) await delay(3_600_000);
+    const file = part === "pack" ? pack : archive;
+    const bytes = told.base64 === undefined ? readFileSync(file) : Buffer.from(told.base64, "base64");
     process.stdout.write(told.cut ? bytes.subarray(0, -1) : bytes);
     process.exitCode = told.exit ?? 0;
   },
 
   async resume() {
-    rmSync(archive, { force: true });
+    for (const file of [archive, pack]) rmSync(file, { force: true });
     print({ ok: true });
   },
 
