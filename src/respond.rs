@@ -90,7 +90,7 @@ pub fn preflight(shell: &Shell) -> worker::Result<Response> {
         .set("access-control-allow-methods", "GET, POST, PUT, DELETE")?;
     response
         .headers()
-        .set("access-control-allow-headers", "content-type")?;
+        .set("access-control-allow-headers", "content-type, repr-digest")?;
     response.headers().set("access-control-max-age", "600")?;
     dress(response, shell)
 }

@@ -167,6 +167,15 @@ pub struct Life {
     /// The last such time that woke it: one that stays in the past wakes it once.
     #[serde(default)]
     pub woken_for: Option<Timestamp>,
+    /// How often in a row the container itself refused to be saved.
+    #[serde(default)]
+    pub refusals: u32,
+    /// Its owner was told that it could not be saved, and wants it to go on.
+    #[serde(default)]
+    pub insisted: bool,
+    /// How often in a row a start that nobody asked for failed.
+    #[serde(default)]
+    pub retries: u32,
 }
 
 /// What only a newer version knows counts as nothing: it tells how far a step is or went, never what to do next.
@@ -194,6 +203,11 @@ pub const WATCH_PERIOD: Seconds = Seconds::new(15);
 pub const RETRY_SAVING_AFTER: Seconds = Seconds::new(300);
 /// When a periodic snapshot that failed is tried once more.
 pub const RETRY_PERIODIC_AFTER: Seconds = Seconds::new(60);
+/// When a start is tried once more that nobody asked for, times two for each time, and at least so often.
+pub const RETRY_START_AFTER: Seconds = Seconds::new(300);
+pub const RETRY_START_AT_LEAST: Seconds = Seconds::new(3600);
+/// What is due later is nothing to wake for yet.
+pub const FARTHEST_DUE: Seconds = Seconds::new(366 * 24 * 60 * 60);
 /// So many ends within [`CRASH_WINDOW`] are a loop.
 pub const MAX_CRASHES: usize = 3;
 pub const CRASH_WINDOW: Seconds = Seconds::new(600);
@@ -205,6 +219,17 @@ pub const MAX_UNANSWERED: u32 = 6;
 pub const ASK_AGAIN_AFTER: Seconds = Seconds::new(5);
 /// A start takes so long: an agent with something to do is woken so much sooner.
 pub const WAKE_AHEAD: Seconds = Seconds::new(20);
+
+/// Why what a container holds was not saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsaved {
+    /// The container itself said so.
+    Refused,
+    /// It is more than a snapshot may be.
+    TooLarge,
+    /// Anything that may pass: storage, the engine, time.
+    Other,
+}
 
 /// The one next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -81,6 +81,7 @@ mod tests {
     #[test]
     fn c13_a_change_reaches_a_running_agent_and_a_removal_restarts_it() {
         let mut running = life(State::Running, Wish::Run);
+        running.saved_at = Some(NOW);
         assert_eq!(running.change(Renewal::Reload, true), Effect::Reloading);
         assert_eq!(running.next(true, POLICY, NOW), Step::Reload);
         running.injected(running.changes);

@@ -32,6 +32,13 @@ impl TenantPrefix {
         R2Key(format!("{}snapshots/{id}", self.0))
     }
 
+    /// The snapshot that has this key.
+    #[must_use]
+    pub fn snapshot_at(&self, key: &str) -> Option<SnapshotId> {
+        let id = key.strip_prefix(&self.0)?.strip_prefix("snapshots/")?;
+        SnapshotId::parse(id).ok()
+    }
+
     /// Key of a pack, which several snapshots may refer to.
     #[must_use]
     pub fn pack(&self, id: PackId) -> R2Key {
@@ -107,6 +114,12 @@ mod tests {
         assert_eq!(tenant.prefix().pack_at(pack.as_str()), Some(id));
         assert_eq!(other.prefix().pack_at(pack.as_str()), None);
         assert_eq!(tenant.prefix().pack_at(key.as_str()), None);
+        assert_eq!(
+            tenant.prefix().snapshot_at(key.as_str()),
+            Some(SnapshotId::from_random([7; 16]))
+        );
+        assert_eq!(other.prefix().snapshot_at(key.as_str()), None);
+        assert_eq!(tenant.prefix().snapshot_at(pack.as_str()), None);
         assert_eq!(
             tenant.prefix().pack_at(&format!("{}/..", pack.as_str())),
             None

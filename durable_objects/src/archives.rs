@@ -34,23 +34,23 @@ const ORPHAN_AGE: Seconds = Seconds::new(3600);
 
 /// The uploads under way, which have no row yet.
 #[derive(Clone, Default)]
-pub struct Uploads(Rc<RefCell<BTreeSet<String>>>);
+pub struct Uploads(Rc<RefCell<BTreeSet<(u32, SnapshotId)>>>);
 
-struct Under(Uploads, String);
+/// One of them, of a tenure.
+struct Under(Uploads, (u32, SnapshotId));
 
 impl Uploads {
-    fn begin(&self, id: SnapshotId) -> Under {
-        let id = id.to_string();
-        self.0.borrow_mut().insert(id.clone());
-        Under(self.clone(), id)
+    fn begin(&self, tenure: u32, id: SnapshotId) -> Under {
+        self.0.borrow_mut().insert((tenure, id));
+        Under(self.clone(), (tenure, id))
     }
 
-    fn holds(&self, id: &str) -> bool {
-        self.0.borrow().contains(id)
+    fn holds(&self, id: SnapshotId) -> bool {
+        self.0.borrow().iter().any(|(_, under)| *under == id)
     }
 
-    fn any(&self) -> bool {
-        !self.0.borrow().is_empty()
+    fn any(&self, tenure: u32) -> bool {
+        self.0.borrow().iter().any(|(of, _)| *of == tenure)
     }
 }
 
@@ -140,11 +140,12 @@ impl Agent {
             asset: domain.asset,
             owner: domain.owner,
         };
+        let tenure = self.life()?.tenure;
         let all = self.store.snapshots(tenant.owner)?;
         let sent = all
             .iter()
             .filter(|snapshot| snapshot.cause == Cause::Upload);
-        if sent.count() >= MAX_UPLOADS || self.uploads.any() {
+        if sent.count() >= MAX_UPLOADS || self.uploads.any(tenure) {
             let detail = format!(
                 "One upload at a time, and at most {MAX_UPLOADS} are kept: wait for the one under way, or delete one first."
             );
@@ -155,8 +156,7 @@ impl Agent {
             .body()
             .ok_or_else(|| Problem::new(Code::MalformedBody, "The body must be the archive."))?;
         let id = SnapshotId::from_random(random()?);
-        let _under = self.uploads.begin(id);
-        let tenure = self.life()?.tenure;
+        let _under = self.uploads.begin(tenure, id);
         let bucket = settings::bucket(&self.env)?;
         let key = tenant.prefix().snapshot(id);
         let (readable, piped) = pipe_fixed(body, upload.size)?;
@@ -229,9 +229,11 @@ impl Agent {
                     let uploaded_at =
                         Timestamp::from_millis(i64::try_from(uploaded_at).unwrap_or(i64::MAX));
                     let is_old = uploaded_at.saturating_add(ORPHAN_AGE) < now();
-                    let id = key.rsplit('/').next().unwrap_or_default();
-                    let is_ours = key.starts_with(&prefix);
-                    if is_ours && is_old && !known.contains(&key) && !self.uploads.holds(id) {
+                    let snapshot = tenant.prefix().snapshot_at(&key);
+                    // What is neither is a newer version's.
+                    let is_ours = snapshot.is_some() || tenant.prefix().pack_at(&key).is_some();
+                    let is_coming = snapshot.is_some_and(|id| self.uploads.holds(id));
+                    if is_ours && is_old && !known.contains(&key) && !is_coming {
                         bucket.delete(key.as_str()).await.stored("R2 delete")?;
                     }
                 }

@@ -62,7 +62,7 @@ pub struct Container(JsContainer);
 pub struct Ended {
     name: String,
     pub code: i32,
-    stdout: String,
+    pub stdout: String,
     stderr: String,
 }
 

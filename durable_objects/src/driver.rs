@@ -10,7 +10,7 @@ use multiclaw_core::audit::Entry;
 use multiclaw_core::error::{Code, Failure};
 use multiclaw_core::ids::SnapshotId;
 use multiclaw_core::lifecycle::{
-    Life, MAX_ATTEMPTS, Phase, State, Step, Trouble, TroubleCode, Wish,
+    Life, MAX_ATTEMPTS, Phase, State, Step, Trouble, TroubleCode, Unsaved, Wish,
 };
 use multiclaw_core::snapshot::Cause;
 use multiclaw_core::time::{Seconds, Timestamp};
@@ -26,9 +26,12 @@ use crate::watch::Care;
 
 /// After a failure of the driver itself.
 pub const RETRY_AFTER_FAILURE: Seconds = Seconds::new(5);
+const FARTHEST_ALARM: Seconds = Seconds::new(366 * 24 * 60 * 60);
 /// Between tries of a start or stop, times their number.
 const BACKOFF_SECONDS: u32 = 2;
 const NOT_SAVED: &str = "The agent's state could not be saved, so its container was kept. Start the agent to go on, or stop it again.";
+const GIVES_UP: &str =
+    " It has ended: starting it again gives up what its newest snapshot does not hold.";
 const NOT_SAVED_YET: &str =
     "What the agent learned of late could not be saved yet. It goes on, and saving is tried again.";
 pub(crate) const NOT_STARTED: &str =
@@ -45,6 +48,8 @@ pub(crate) struct Term {
 
 impl Agent {
     pub(crate) async fn wake_at(&self, at: Timestamp) -> Outcome<()> {
+        // The runtime takes no time beyond the 22nd century, and looking once a year costs nothing.
+        let at = at.min(now().saturating_add(FARTHEST_ALARM));
         // A plain number would be an offset from now.
         #[allow(
             clippy::cast_precision_loss,
@@ -74,7 +79,7 @@ impl Agent {
             match step {
                 Step::Rest if !self.listeners.any() => return self.rest_until(None).await,
                 // Nothing to do until then; but who listens to it must be its owner.
-                Step::Watch { at } if life.state == State::Asleep && !self.listeners.any() => {
+                Step::Watch { at } if !container.running() && !self.listeners.any() => {
                     return self.rest_until(Some(at)).await;
                 }
                 Step::Rest => {
@@ -82,9 +87,11 @@ impl Agent {
                         return self.rest_until(Some(self.next_look()?)).await;
                     }
                 }
-                Step::Watch { at } => {
-                    if !self.watch().await? && !self.look_at_agent(&container, &term).await? {
-                        let at = self.watched_until(at)?;
+                Step::Watch { .. } => {
+                    if !self.watch().await?
+                        && !self.look_at_agent(&container, &term).await?
+                        && let Some(at) = self.watched_until(&container)?
+                    {
                         return self.rest_until(Some(at.min(self.next_look()?))).await;
                     }
                 }
@@ -196,14 +203,16 @@ impl Agent {
         }
     }
 
-    /// When the running agent is to be looked at again, now that it was: one that did not answer is asked again sooner.
-    fn watched_until(&self, at: Timestamp) -> Outcome<Timestamp> {
+    /// When there is something to do again, now that all was looked at; `None` when there is by now. Whatever was asked for
+    /// while that was waited for has set an alarm that the next one would replace.
+    fn watched_until(&self, container: &Container) -> Outcome<Option<Timestamp>> {
         let life = self.life()?;
-        let at = self.probes.due().map_or(at, |due| at.min(due));
-        match life.next(true, settings::policy(&self.env)?, now()) {
-            Step::Watch { at: sooner } if life.state == State::Running => Ok(at.min(sooner)),
-            _ => Ok(at),
-        }
+        let step = life.next(container.running(), settings::policy(&self.env)?, now());
+        let Step::Watch { at } = step else {
+            return Ok(None);
+        };
+        let suspected = self.probes.due().filter(|_| life.state == State::Running);
+        Ok(Some(suspected.map_or(at, |due| at.min(due))))
     }
 
     /// Changes the row for the tenant that a step works for; `None` when that one was evicted meanwhile.
@@ -248,12 +257,8 @@ impl Agent {
 
     /// Gives a start up, unless it was asked for anew while the container was destroyed.
     pub(crate) fn fail_start(&self, term: &Term, trouble: Option<Trouble>) -> Outcome<()> {
-        self.update(term, |life| {
-            if life.attempts > 0 {
-                life.settle(State::Failed, trouble, now());
-            }
-        })
-        .map(drop)
+        self.update(term, |life| life.start_failed(trouble, now()))
+            .map(drop)
     }
 
     /// Lets an agent go on whose stop failed. One that can't go on is saved instead.
@@ -354,7 +359,7 @@ impl Agent {
         let policy = settings::policy(&self.env)?;
         self.update(term, |life| {
             life.saved_while_running(saved.and_then(|digest| digest.or(unless)), policy, now());
-            if life.state == State::Running && life.trouble.is_none() {
+            if life.state == State::Running && unsaved.is_some() {
                 life.trouble = unsaved;
             }
         })
@@ -414,18 +419,29 @@ impl Agent {
             .map(drop)
     }
 
-    /// An agent that goes on can be saved later. One that has ended, and whose container can't be saved again and again though
-    /// storage is well, never will be: its newest snapshot is what there is.
+    /// An agent that goes on can be saved later. One that has ended, and whose container itself refuses to be saved again and
+    /// again, never will be: its newest snapshot is what there is. One that is too large is given up when its owner, who
+    /// was told, starts it all the same.
     async fn stop_failed(
         &self,
         container: &Container,
         term: &Term,
         failure: &Failure,
     ) -> Outcome<()> {
-        let unsaved = self.not_saved(failure, NOT_SAVED);
-        let life = self.update(term, |life| life.trouble = Some(unsaved))?;
-        let is_lost = life.is_some_and(|life| life.ended && life.attempts >= MAX_ATTEMPTS);
-        if !is_lost || failure.problem.code == Code::StorageUnavailable {
+        let mut unsaved = self.not_saved(failure, NOT_SAVED);
+        let reason = match failure.problem.code {
+            Code::AgentBadResponse => Unsaved::Refused,
+            Code::WrongState => Unsaved::TooLarge,
+            _ => Unsaved::Other,
+        };
+        let life = self.update(term, |life| {
+            if life.ended && reason == Unsaved::TooLarge {
+                unsaved.detail.push_str(GIVES_UP);
+            }
+            life.trouble = Some(unsaved);
+            life.not_saved(reason);
+        })?;
+        if !life.is_some_and(|life| life.is_lost(reason)) {
             return Ok(());
         }
         self.keep_log(container, term.domain.owner).await;

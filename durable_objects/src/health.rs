@@ -5,8 +5,9 @@ use core::cell::Cell;
 use core::time::Duration;
 use std::rc::Rc;
 
+use multiclaw_core::error::{Failure, Problem};
 use multiclaw_core::ids::Wallet;
-use multiclaw_core::lifecycle::{ASK_AGAIN_AFTER, State};
+use multiclaw_core::lifecycle::{ASK_AGAIN_AFTER, Phase, State};
 use multiclaw_core::log_lines::{LogLines, LogView};
 use multiclaw_core::time::Timestamp;
 use worker::wasm_bindgen_futures::spawn_local;
@@ -51,6 +52,7 @@ impl Agent {
     pub(crate) async fn look_at_agent(&self, container: &Container, term: &Term) -> Outcome<bool> {
         let life = self.life()?;
         if life.state != State::Running || !container.running() {
+            self.probes.suspected.set(false);
             return Ok(false);
         }
         self.look_when_ended(container)?;
@@ -130,10 +132,19 @@ impl Agent {
 
     pub(crate) async fn show_log(&self, owner: Wallet) -> Outcome<LogView> {
         let container = self.container()?;
-        let runs =
-            matches!(self.life()?.state, State::Running | State::Starting) && container.running();
-        if runs {
-            match self.read_log(&container).await {
+        let life = self.life()?;
+        // Before that, what runs may be left of an owner before.
+        let is_theirs = match life.state {
+            State::Running => true,
+            State::Starting => matches!(life.phase, Some(Phase::Boot | Phase::Ready)),
+            _ => false,
+        };
+        if is_theirs && container.running() {
+            let read = self.read_log(&container).await;
+            if self.life()?.tenure != life.tenure {
+                return Err(Problem::not_yours().into());
+            }
+            match read {
                 Ok(lines) => {
                     return Ok(LogView {
                         lines,
@@ -157,9 +168,8 @@ impl Agent {
         let told = container
             .run(&["/opt/agent/agent", "logs"], Stdin::Nothing, LOG_LIMIT)
             .await?;
-        let lines = LogLines::parse(&told).map_err(|_| {
-            multiclaw_core::error::Failure::internal("`logs` printed what is no log")
-        })?;
+        let lines = LogLines::parse(&told)
+            .map_err(|_| Failure::internal("`logs` printed what is no log"))?;
         Ok(lines.map(|line| self.clean(line)))
     }
 }

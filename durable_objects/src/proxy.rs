@@ -31,7 +31,7 @@ impl Agent {
         let method = js.method();
         let mut life = self.life()?;
         if life.state != State::Running {
-            if is_navigation(&method, &client) && life.wish != Wish::Run {
+            if is_navigation(&method, &client) && matches!(life.wish, Wish::Stop | Wish::Sleep) {
                 life.ask(Wish::Run, now());
                 self.begin(&mut life)?;
                 self.wake_at(now()).await?;

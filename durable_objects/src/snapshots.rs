@@ -204,7 +204,20 @@ impl Agent {
         };
         let mut command = vec!["/opt/agent/agent", "snapshot"];
         command.extend(options.iter().map(String::as_str));
-        let said = container.run(&command, stdin, STAGE_LIMIT).await?;
+        let ended = container.run_to_end(&command, stdin, STAGE_LIMIT).await?;
+        let said = match ended.code {
+            0 => ended.stdout,
+            // Its own word, which no later try may change.
+            _ => {
+                let failure = ended.failure();
+                let detail = "The agent's state could not be saved: its container refused.";
+                return Err(Failure::new(
+                    Code::AgentBadResponse,
+                    detail,
+                    failure.context.unwrap_or_default(),
+                ));
+            }
+        };
         Ok(match is_incremental {
             true => Staged::parse_incremental(&said, new, &packs),
             false => Staged::parse(&said),

@@ -62,6 +62,9 @@ impl Agent {
                 let started = self.update(term, |life| {
                     forget_choice(life);
                     life.started(older, now());
+                    if chosen.is_some() {
+                        life.save_soon();
+                    }
                 })?;
                 if let Some(life) = started {
                     self.note_wake(owner, &life, |wake| wake.ready_at = Some(now()))?;

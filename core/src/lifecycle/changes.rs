@@ -1,8 +1,9 @@
 //! What happens to the row: what its owner asks for, what each step begins and how it ends. Nothing here does anything else.
 
 use super::{
-    CRASH_WINDOW, HEALING_PAUSE, Life, MAX_CRASHES, MAX_UNANSWERED, Phase, Policy,
-    RETRY_PERIODIC_AFTER, State, Trouble, TroubleCode, WakeCause, Wish,
+    CRASH_WINDOW, FARTHEST_DUE, HEALING_PAUSE, Life, MAX_ATTEMPTS, MAX_CRASHES, MAX_UNANSWERED,
+    Phase, Policy, RETRY_PERIODIC_AFTER, RETRY_START_AFTER, RETRY_START_AT_LEAST, State, Trouble,
+    TroubleCode, Unsaved, WakeCause, Wish,
 };
 use crate::ids::{SessionId, SnapshotId};
 use crate::snapshot::ArchiveHash;
@@ -48,6 +49,9 @@ impl Life {
             saved: None,
             due: None,
             woken_for: None,
+            refusals: 0,
+            insisted: false,
+            retries: 0,
         }
     }
 
@@ -67,8 +71,11 @@ impl Life {
     pub fn ask(&mut self, wish: Wish, now: Timestamp) {
         self.last_active = now;
         self.attempts = 0;
+        self.retries = 0;
         self.crashes.clear();
         self.not_before = None;
+        // What is kept for them they were told of.
+        self.insisted = self.state == State::Failed && wish != Wish::Stop;
         self.cause = match wish {
             Wish::Run if matches!(self.state, State::Asleep | State::Failed | State::Stopping) => {
                 Some(WakeCause::Owner)
@@ -109,6 +116,8 @@ impl Life {
         self.ended = false;
         self.unanswered = 0;
         self.saved_at = None;
+        self.refusals = 0;
+        self.insisted = false;
         self.enter(state, None, now);
     }
 
@@ -122,10 +131,59 @@ impl Life {
     /// The tries to save it are used up: its container is kept. What it was to do after waits until it is saved.
     pub fn keep(&mut self, trouble: Trouble, now: Timestamp) {
         self.trouble = Some(trouble);
-        if self.wish != Wish::Sleep {
+        if self.wish == Wish::Run {
             self.wish = Wish::Stop;
         }
         self.enter(State::Failed, None, now);
+    }
+
+    /// A try of a stop could not save it.
+    pub fn not_saved(&mut self, reason: Unsaved) {
+        self.refusals = match reason {
+            Unsaved::Refused => self.refusals.saturating_add(1),
+            Unsaved::TooLarge | Unsaved::Other => 0,
+        };
+    }
+
+    /// Whether what an ended agent holds is given up, as nothing will ever save it, or as its owner wants it to go on all the
+    /// same.
+    #[must_use]
+    pub fn is_lost(&self, reason: Unsaved) -> bool {
+        let tried = self.attempts >= MAX_ATTEMPTS;
+        self.ended
+            && match reason {
+                Unsaved::Refused => self.refusals >= MAX_ATTEMPTS,
+                Unsaved::TooLarge => tried && self.insisted,
+                Unsaved::Other => false,
+            }
+    }
+
+    /// The tries of a start are used up, unless it was asked for anew meanwhile. What nobody asked for is tried again by itself,
+    /// after a pause that grows with each time.
+    pub fn start_failed(&mut self, trouble: Option<Trouble>, now: Timestamp) {
+        if self.attempts == 0 {
+            return;
+        }
+        let by_itself = matches!(self.cause, Some(WakeCause::Schedule | WakeCause::Crash));
+        let may_pass = trouble
+            .as_ref()
+            .is_some_and(|trouble| trouble.code == TroubleCode::StartFailed);
+        self.settle(State::Failed, trouble, now);
+        if by_itself && may_pass {
+            let pause = RETRY_START_AFTER
+                .get()
+                .saturating_mul(2_u32.saturating_pow(self.retries));
+            self.retries = self.retries.saturating_add(1);
+            self.not_before =
+                Some(now.saturating_add(Seconds::new(pause).min(RETRY_START_AT_LEAST)));
+            self.wish = Wish::Run;
+        }
+    }
+
+    /// What a start restored that is not the newest is in no newer snapshot: it is saved at once, or a crash would undo the
+    /// choice.
+    pub const fn save_soon(&mut self) {
+        self.saved_at = None;
     }
 
     /// Begins a try of a start. `pass` is that of this start alone.
@@ -151,6 +209,7 @@ impl Life {
     /// The agent said that it is ready.
     pub fn started(&mut self, trouble: Option<Trouble>, now: Timestamp) {
         self.attempts = 0;
+        self.retries = 0;
         // Nobody used it by healing: one that ends every few minutes falls asleep as any other.
         if self.cause != Some(WakeCause::Crash) {
             self.last_active = now;
@@ -171,7 +230,10 @@ impl Life {
 
     /// All is saved: from now on the secrets may be gone from the container. `due` is when its schedule has something next.
     pub fn saved_for_good(&mut self, due: Option<Timestamp>, now: Timestamp) {
-        self.due = due.filter(|due| self.woken_for.is_none_or(|last| *due > last));
+        // One that is farther away is no schedule, and no alarm can be set for it.
+        self.due = due
+            .filter(|due| self.woken_for.is_none_or(|last| *due > last))
+            .filter(|due| *due <= now.saturating_add(FARTHEST_DUE));
         self.enter(State::Stopping, Some(Phase::Destroy), now);
     }
 

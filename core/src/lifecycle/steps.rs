@@ -57,6 +57,13 @@ impl Life {
             }
             // It was told that its container is kept, and holds what could not be saved.
             (State::Failed, _) if self.told(TroubleCode::SnapshotFailed) => Step::RecordCrash,
+            (State::Failed, Wish::Run | Wish::Restart)
+                if self.not_before.is_some_and(|at| now < at) =>
+            {
+                Step::Watch {
+                    at: self.not_before.unwrap_or(now),
+                }
+            }
             (State::Failed, Wish::Run | Wish::Restart) => Step::Start,
             (State::Failed, Wish::Stop | Wish::Sleep) => Step::Rest,
         }
@@ -87,8 +94,7 @@ impl Life {
         let idle_at = self.last_active.saturating_add(policy.idle_timeout);
         let save_at = self
             .saved_at
-            .unwrap_or(self.since)
-            .saturating_add(policy.snapshot_period);
+            .map_or(self.since, |at| at.saturating_add(policy.snapshot_period));
         if idle_at <= now {
             return Step::FallAsleep;
         }

@@ -33,6 +33,7 @@ fn code(life: &Life) -> Option<TroubleCode> {
 #[test]
 fn c18_an_idle_agent_falls_asleep_and_an_active_one_is_watched() {
     let mut running = life(State::Running, Wish::Run);
+    running.saved_at = Some(NOW);
     assert!(matches!(
         running.next(true, POLICY, NOW),
         Step::Watch { .. }

@@ -89,6 +89,7 @@ impl World {
             Step::FallAsleep => self.fall_asleep(term)?,
             Step::Renew => {
                 self.promises.renewed();
+                self.promises.used(self.now);
                 self.life.ask(Wish::Restart, now);
             }
             Step::Reload => {
@@ -400,10 +401,11 @@ impl World {
     fn fail_start(&mut self, term: Term, code: TroubleCode) {
         let now = self.now;
         self.update(term, |life| {
-            if life.attempts > 0 {
-                life.settle(State::Failed, Some(Trouble::new(code, "x")), now);
-            }
+            life.start_failed(Some(Trouble::new(code, "x")), now);
         });
+        if self.life.state == State::Failed && self.life.wish == Wish::Run {
+            self.promises.tries_again();
+        }
     }
 
     fn stop(&mut self, term: Term) -> Result<(), Halt> {
@@ -469,7 +471,9 @@ impl World {
         if self.life.state == State::Stopping {
             let trouble = Trouble::new(TroubleCode::SnapshotFailed, "x");
             self.life.keep(trouble, now);
-            self.promises.gave_up();
+            if self.life.wish != Wish::Restart {
+                self.promises.gave_up();
+            }
             return Ok(());
         }
         self.destroy()?;

@@ -128,6 +128,10 @@ impl Promises {
         self.asked_since = false;
     }
 
+    pub fn tries_again(&mut self) {
+        self.tries = TRIES;
+    }
+
     pub fn gave_up(&mut self) {
         self.wanted = false;
         self.tries = 0;
@@ -283,7 +287,7 @@ impl World {
         assert!(
             self.life.state != State::Running
                 || self.life.wish != Wish::Run
-                || self.now <= latest
+                || self.now <= latest.max(self.life.since.saturating_add(SLACK))
                 || self.alarm.is_some_and(|at| at <= self.now),
             "it is awake without cause"
         );

@@ -47,6 +47,10 @@ impl Store {
         }))
     }
 
+    pub(super) fn is_owner(&self, owner: Wallet) -> Outcome<bool> {
+        Ok(self.domain()?.is_some_and(|domain| domain.owner == owner))
+    }
+
     /// Notes what a start has just taken, unless the domain is another owner's by now, who must find nothing of it.
     pub fn save_uses(
         &self,
@@ -54,7 +58,7 @@ impl Store {
         taken: &[(SecretName, Source)],
         at: Timestamp,
     ) -> Outcome<()> {
-        if self.domain()?.is_none_or(|domain| domain.owner != owner) {
+        if !self.is_owner(owner)? {
             return Ok(());
         }
         for (name, source) in taken {

@@ -386,3 +386,31 @@ fn c20_a_loop_ends_also_where_a_restart_was_to_come() {
     life.crash(NOW);
     assert_eq!((life.state, life.wish), (State::Failed, Wish::Stop));
 }
+
+#[test]
+fn c20_a_start_that_nobody_asked_for_is_tried_again_after_minutes_and_one_that_was_is_not() {
+    let failed = |cause, retries| {
+        let mut starting = life(State::Starting, Wish::Run);
+        starting.attempts = MAX_ATTEMPTS;
+        starting.cause = Some(cause);
+        starting.retries = retries;
+        starting.start_failed(Some(Trouble::new(TroubleCode::StartFailed, "x")), NOW);
+        assert_eq!(starting.state, State::Failed);
+        starting.next(false, POLICY, NOW)
+    };
+    let after = |seconds| Step::Watch {
+        at: NOW.saturating_add(Seconds::new(seconds)),
+    };
+    for cause in [WakeCause::Schedule, WakeCause::Crash] {
+        assert_eq!(failed(cause, 0), after(300));
+        assert_eq!(failed(cause, 2), after(1200));
+        assert_eq!(failed(cause, 40), after(3600));
+    }
+    for cause in [WakeCause::Owner, WakeCause::Restart] {
+        assert_eq!(failed(cause, 0), Step::Rest);
+    }
+    let mut starting = life(State::Starting, Wish::Run);
+    starting.cause = Some(WakeCause::Crash);
+    starting.start_failed(None, NOW);
+    assert_eq!(starting.state, State::Starting, "it was asked for anew");
+}

@@ -232,3 +232,46 @@ fn c20_what_is_over_leaves_nothing_to_what_comes_after_it() {
         assert_eq!(over, left);
     }
 }
+
+#[test]
+fn c19_what_a_chosen_snapshot_brought_back_is_saved_at_once() {
+    let mut running = life(State::Running, Wish::Run);
+    running.started(None, NOW);
+    assert!(matches!(
+        running.next(true, POLICY, NOW),
+        Step::Watch { .. }
+    ));
+    running.save_soon();
+    assert_eq!(running.next(true, POLICY, NOW), Step::Save);
+}
+
+#[test]
+fn c19_an_ended_agent_is_given_up_only_where_its_container_refuses_or_its_owner_insists() {
+    let mut kept = life(State::Stopping, Wish::Restart);
+    kept.ended = true;
+    for attempt in 1..=6 {
+        kept.attempts = attempt;
+        kept.not_saved(Unsaved::Other);
+        assert!(!kept.is_lost(Unsaved::Other), "storage may come back");
+        kept.not_saved(Unsaved::TooLarge);
+        assert!(!kept.is_lost(Unsaved::TooLarge), "nobody said so");
+    }
+    for refusal in 1..=3 {
+        assert!(!kept.is_lost(Unsaved::Refused), "{refusal}");
+        kept.not_saved(Unsaved::Refused);
+    }
+    assert!(kept.is_lost(Unsaved::Refused));
+    kept.not_saved(Unsaved::Other);
+    assert!(!kept.is_lost(Unsaved::Refused), "it counts in a row");
+
+    kept.keep(Trouble::new(TroubleCode::SnapshotFailed, "too large"), NOW);
+    assert_eq!((kept.state, kept.wish), (State::Failed, Wish::Restart));
+    kept.ask(Wish::Run, NOW);
+    assert_eq!(kept.next(true, POLICY, NOW), Step::Stop);
+    kept.begin_stop(NOW);
+    assert!(!kept.is_lost(Unsaved::TooLarge), "it is tried first");
+    kept.attempts = MAX_ATTEMPTS;
+    assert!(kept.is_lost(Unsaved::TooLarge));
+    kept.ended = false;
+    assert!(!kept.is_lost(Unsaved::TooLarge), "one that lives goes on");
+}

@@ -94,3 +94,13 @@ fn c08_an_evicted_agent_leaves_no_schedule_to_the_next_owner() {
     let life = asleep_until(Wish::Sleep, after(100)).evicted(after(1));
     assert_eq!((life.due, life.woken_for), (None, None));
 }
+
+#[test]
+fn c18_what_is_due_in_more_than_a_year_is_no_schedule() {
+    let mut stopping = life(State::Stopping, Wish::Sleep);
+    let in_a_year = NOW.saturating_add(FARTHEST_DUE);
+    stopping.saved_for_good(Some(in_a_year), NOW);
+    assert_eq!(stopping.due, Some(in_a_year));
+    stopping.saved_for_good(Some(in_a_year.saturating_add(Seconds::new(1))), NOW);
+    assert_eq!(stopping.due, None);
+}
