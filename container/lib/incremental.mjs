@@ -60,7 +60,7 @@ export async function packIncrementally(manifest, entries, tree, { id, base }, f
   const reader = new TarReader();
   /** @type {Chunk[]} */
   const chunks = [];
-  const room = MAX_ARCHIVE_BYTES - sizeOf(kept.packs);
+  const room = MAX_ARCHIVE_BYTES - MAX_INDEX_BYTES - sizeOf(kept.packs);
   try {
     for await (const chunk of chunksOf(tarOf([manifestEntry(manifest), ...entries], tree))) {
       // What could not be restored is no snapshot.

@@ -412,10 +412,11 @@ impl Agent {
             Either::Right((Ok(true), restoring)) => Ok(Some(restoring.await?)),
             // What came short was refused.
             Either::Right((Ok(false), restoring)) => restoring.await.map(|_| None),
-            Either::Right((Err(failure), restoring)) => {
-                restoring.await?;
-                Err(failure)
-            }
+            // It may have ended because who reads has seen enough.
+            Either::Right((Err(failure), restoring)) => match restoring.await? {
+                ended if ended.code == BAD_ARCHIVE => Ok(Some(ended)),
+                _ => Err(failure),
+            },
         }
     }
 }

@@ -117,10 +117,12 @@ const commands = {
   },
 
   async restore() {
+    // As one from before packs: it has seen enough when it has seen more than one archive.
+    if (told.plain && option("packs")) refuse("longer than announced");
     const bytes = await buffer(process.stdin);
     const [hash, size] = [argv[argv.indexOf("--sha256") + 1], Number(argv[argv.indexOf("--size") + 1])];
     await journal({ hash, size, received: bytes.length });
-    const packs = told.plain ? undefined : option("packs");
+    const packs = option("packs");
     const announced = (packs?.split(",") ?? []).reduce((sum, one) => sum + Number(one.split(":")[1]), size);
     // As the real one: what is missing may have been lost on the way.
     if (bytes.length < announced) throw new Error("the archive is shorter than announced");
