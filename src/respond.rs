@@ -132,6 +132,10 @@ fn dress(response: Response, shell: &Shell) -> worker::Result<Response> {
                     &[
                         ("access-control-allow-origin", origin.as_str()),
                         ("access-control-allow-credentials", "true"),
+                        (
+                            "access-control-expose-headers",
+                            "content-disposition, repr-digest",
+                        ),
                     ],
                 )?,
                 None => set_all(&headers, &[("cross-origin-resource-policy", "same-origin")])?,

@@ -11,13 +11,15 @@ use futures_util::future::try_join;
 use js_sys::futures::JsFuture;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::SnapshotId;
+use multiclaw_core::messages::Caller;
 use multiclaw_core::packs::referred;
 use multiclaw_core::retention::MAX_UPLOADS;
 use multiclaw_core::snapshot::{Cause, Report, Snapshot};
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::time::{Seconds, Timestamp};
 use multiclaw_core::upload::{MEDIA_TYPE, Upload, repr_digest};
-use worker::{Request, Response, ResponseBody, ResponseBuilder};
+use worker::wasm_bindgen_futures::spawn_local;
+use worker::{AbortController, Request, Response, ResponseBody, ResponseBuilder};
 
 use crate::Agent;
 use crate::packs::stream_of;
@@ -60,6 +62,19 @@ impl Drop for Under {
     }
 }
 
+/// Whether it was what was sent that R2 did not take, by the runtime's and R2's own words.
+fn is_senders(failure: &Failure) -> bool {
+    const WORDS: [&str; 5] = [
+        "FixedLengthStream",
+        "checksum",
+        "did not match",
+        "disconnected",
+        "took longer",
+    ];
+    let context = failure.context.as_deref().unwrap_or_default();
+    WORDS.iter().any(|word| context.contains(word))
+}
+
 impl Agent {
     fn known_snapshot(&self, tenant: &Tenant, id: SnapshotId) -> Outcome<Snapshot> {
         let mut all = self.store.snapshots(tenant.owner)?.into_iter();
@@ -67,7 +82,12 @@ impl Agent {
         found.ok_or_else(|| Problem::new(Code::NotFound, "There is no such snapshot.").into())
     }
 
-    pub(crate) async fn download(&self, tenant: &Tenant, id: SnapshotId) -> Outcome<Response> {
+    pub(crate) async fn download(
+        &self,
+        caller: Caller,
+        tenant: &Tenant,
+        id: SnapshotId,
+    ) -> Outcome<Response> {
         let snapshot = self.known_snapshot(tenant, id)?;
         if snapshot.is_incremental() {
             let detail = "This snapshot is incremental: it is no archive that could be downloaded. Take one now, and download that.";
@@ -82,6 +102,14 @@ impl Agent {
                 "R2 get: missing or of another length",
             )
         })?;
+        // However long it takes, it ends with its session (C07).
+        let controller = AbortController::default();
+        let (stream, piped) = pipe_fixed(stream, snapshot.size, Some(&controller.signal()))?;
+        spawn_local(async move {
+            // Who reads sees that it ended early.
+            let _ = JsFuture::from(piped).await;
+        });
+        self.connections.hold(caller.session, controller);
         let name = format!("attachment; filename=\"{}.tar.zst\"", snapshot.id);
         let mut builder = ResponseBuilder::new();
         for (header, value) in [
@@ -159,7 +187,9 @@ impl Agent {
         let _under = self.uploads.begin(tenure, id);
         let bucket = settings::bucket(&self.env)?;
         let key = tenant.prefix().snapshot(id);
-        let (readable, piped) = pipe_fixed(body, upload.size)?;
+        let controller = AbortController::default();
+        let (readable, piped) = pipe_fixed(body, upload.size, Some(&controller.signal()))?;
+        self.connections.hold(upload.caller.session, controller);
         let put = async {
             let stored = bucket
                 .put(key.as_str(), readable)
@@ -179,16 +209,17 @@ impl Agent {
         {
             self.log(&orphan);
         }
-        done.map_err(|failure| {
-            self.log(&failure);
-            Problem::new(
-                Code::MalformedBody,
-                "The archive did not come whole: its size or hash differ from what was announced, or it took more than 5 minutes.",
-            )
-        })?;
         if !is_still_theirs {
             return Err(Problem::not_yours().into());
         }
+        done.map_err(|failure| match is_senders(&failure) {
+            true => Failure::new(
+                Code::MalformedBody,
+                "The archive did not come whole: its size or hash differ from what was announced, or it took more than 5 minutes.",
+                failure.context.unwrap_or_default(),
+            ),
+            false => failure,
+        })?;
         let snapshot = Snapshot {
             id,
             created_at: now(),

@@ -154,7 +154,7 @@ impl Agent {
             ),
             OwnerCall::TakeSnapshot => json(201, &self.ask_snapshot(&domain).await?),
             OwnerCall::RestoreSnapshot { id } => self.ask_restore(&domain, id).await,
-            OwnerCall::DownloadSnapshot { id } => self.download(&tenant, id).await,
+            OwnerCall::DownloadSnapshot { id } => self.download(caller, &tenant, id).await,
             OwnerCall::DeleteSnapshot { id } => self.delete_archive(&tenant, id).await,
             OwnerCall::Logs => json(200, &self.show_log(domain.owner).await?),
             OwnerCall::Wakes => json(200, &self.timeline(domain.owner)?),

@@ -4,8 +4,8 @@
 use core::time::Duration;
 
 use futures_util::future::{Either, select, try_join3};
-use js_sys::Promise;
 use js_sys::futures::JsFuture;
+use js_sys::{Object, Promise, Reflect};
 use multiclaw_core::error::{Code, Failure};
 use multiclaw_core::ids::{PackId, SnapshotId};
 use multiclaw_core::messages::SnapshotView;
@@ -15,8 +15,8 @@ use multiclaw_core::snapshot::{ArchiveHash, Cause, Snapshot, Staged, StagedError
 use multiclaw_core::tenancy::{R2Key, Tenant};
 use multiclaw_core::time::Timestamp;
 use wasm_bindgen::prelude::*;
-use worker::Bucket;
 use worker::web_sys::ReadableStream;
+use worker::{AbortSignal, Bucket};
 
 use crate::Agent;
 use crate::container::{Container, Ended, Stdin};
@@ -45,7 +45,7 @@ extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     type Pipe;
     #[wasm_bindgen(method, catch, js_name = pipeTo)]
-    fn pipe_to(this: &Pipe, writable: &JsValue) -> Result<Promise, JsValue>;
+    fn pipe_to(this: &Pipe, writable: &JsValue, options: &JsValue) -> Result<Promise, JsValue>;
 }
 
 /// How restoring the tenant's state ended.
@@ -84,10 +84,22 @@ impl FixedLengthStream {
 }
 
 /// The two ends of the runtime's stream of so many bytes, which R2 needs: one to read, and the word that all was written.
-pub fn pipe_fixed(source: ReadableStream, size: u64) -> Outcome<(ReadableStream, Promise)> {
+/// `signal` cuts it.
+pub fn pipe_fixed(
+    source: ReadableStream,
+    size: u64,
+    signal: Option<&AbortSignal>,
+) -> Outcome<(ReadableStream, Promise)> {
     let fixed = FixedLengthStream::of(size)?;
     let source: Pipe = JsValue::from(source).unchecked_into();
-    let piped = source.pipe_to(&fixed.writable()).tried("archive stream")?;
+    let options = Object::new();
+    if let Some(signal) = signal {
+        let signal: &worker::web_sys::AbortSignal = signal;
+        Reflect::set(&options, &"signal".into(), signal).tried("archive stream")?;
+    }
+    let piped = source
+        .pipe_to(&fixed.writable(), &options)
+        .tried("archive stream")?;
     Ok((fixed.readable(), piped))
 }
 
@@ -271,7 +283,7 @@ impl Agent {
         let mut command = vec!["/opt/agent/agent", "send"];
         command.extend(part);
         let process = container.exec(&command, Stdin::Nothing).await?;
-        let (readable, piped) = pipe_fixed(process.take_stdout()?, size)?;
+        let (readable, piped) = pipe_fixed(process.take_stdout()?, size, None)?;
         let transfer = async {
             let put = async {
                 // R2 compares length and hash itself and stores nothing that differs.
