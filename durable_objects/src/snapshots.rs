@@ -14,8 +14,8 @@ use multiclaw_core::snapshot::{ArchiveHash, Cause, Snapshot, Staged, StagedError
 use multiclaw_core::tenancy::{R2Key, Tenant};
 use multiclaw_core::time::Timestamp;
 use wasm_bindgen::prelude::*;
-use worker::{Bucket, ResponseBody};
 use worker::web_sys::ReadableStream;
+use worker::{Bucket, ResponseBody};
 
 use crate::Agent;
 use crate::container::{Container, Stdin};
