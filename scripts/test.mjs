@@ -28,6 +28,7 @@ const GRACE_MS = 30_000;
  * @property {() => string[]} command
  * @property {Record<string, string>} [env]
  * @property {() => void} [before] @property {() => void} [after] of its run
+ * @property {number} [limit] milliseconds
  */
 
 /** @param {string} dir @param {RegExp} name */
@@ -132,6 +133,7 @@ const SUITES = {
     // One file after the other: each has dozens of agents at a time.
     command: () => nodeTest(testsUnder("tests/faults", /\.test\.ts$/), "--test-concurrency=1"),
     env: { FAULTS_TABLE },
+    limit: 3 * SUITE_TIMEOUT_MS,
     before: clearFaults,
     after: printFaults,
   },
@@ -160,8 +162,11 @@ function count(line, counts) {
   if (key) counts[/** @type {keyof Counts} */ (key)] += Number(node?.[2]);
 }
 
-/** @param {string[]} command @param {NodeJS.ProcessEnv} env @returns {Promise<Counts & {ok: boolean, interrupted: boolean}>} */
-function runSuite([program = "", ...args], env) {
+/**
+ * @param {string[]} command @param {NodeJS.ProcessEnv} env @param {number} [limit]
+ * @returns {Promise<Counts & {ok: boolean, interrupted: boolean}>}
+ */
+function runSuite([program = "", ...args], env, limit = SUITE_TIMEOUT_MS) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   return new Promise((resolve, reject) => {
     // A group of its own: what the tests start ends with them.
@@ -180,10 +185,10 @@ function runSuite([program = "", ...args], env) {
       interrupted = true;
     };
     const deadline = setTimeout(() => {
-      console.log(`\nThe suite did not end within ${duration(SUITE_TIMEOUT_MS)}: it is ended here.`);
+      console.log(`\nThe suite did not end within ${duration(limit)}: it is ended here.`);
       end("SIGTERM");
       setTimeout(() => end("SIGKILL"), GRACE_MS).unref();
-    }, SUITE_TIMEOUT_MS);
+    }, limit);
     let rest = "";
     child.stdout.setEncoding("utf8");
     child.stdout.on("data", (chunk) => {
@@ -247,7 +252,7 @@ async function main() {
     console.log(`\n=== ${name}: ${suite.title}`);
     const started = Date.now();
     suite.before?.();
-    const result = await runSuite(suite.command(), { ...env, ...suite.env });
+    const result = await runSuite(suite.command(), { ...env, ...suite.env }, suite.limit);
     suite.after?.();
     rows.push({ name, ...result, took: duration(Date.now() - started) });
     if (result.interrupted) break;

@@ -35,7 +35,7 @@ const TITLES: Record<Strikes, string> = {
 async function recovered(stage: Stage, { isSaved }: Point, strikes: Strikes): Promise<string> {
   stage.release();
   // Only what was in a snapshot outlives its container.
-  if (strikes === "container" && !isSaved) stage.expected ??= [stage.saved, stage.said];
+  if (strikes === "container" && !isSaved) stage.expected ??= [stage.saved, ...stage.sayings];
   await stage.afterwards?.();
   const how = await stage.back();
   await stage.sound();

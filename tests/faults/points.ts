@@ -14,7 +14,7 @@ export type Setting = "plain" | "periodic" | "sleepy";
 export const SETTINGS: Record<Setting, Record<string, string>> = {
   plain: {},
   periodic: { SNAPSHOT_PERIOD: "5" },
-  sleepy: { IDLE_TIMEOUT: "5" },
+  sleepy: { IDLE_TIMEOUT: "8" },
 };
 
 export interface Point {
@@ -145,7 +145,8 @@ export const POINTS: Point[] = [
     stream.on("error", nothing).resume();
   }),
   ...saving("snapshot", "plain", ({ owned }) => owned.client.post(`${owned.path}/snapshots`)),
-  ...saving("periodic", "periodic", nothing),
+  // Where what it said before was saved just then, there must be more to save.
+  ...saving("periodic", "periodic", (stage) => stage.says(`${stage.said}, and more`)),
   ...saving("stop", "plain", ({ owned }) => owned.ask("stop"), STOPPING),
   ...saving("sleep", "sleepy", nothing, STOPPING),
   {

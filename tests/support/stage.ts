@@ -27,8 +27,8 @@ let domains = 0;
 
 export class Stage {
   readonly stack: FaultStack;
-  /** What its agent acknowledged last. */
-  readonly said: string;
+  /** What its agent acknowledged since, in order: the last of it is what it remembers. */
+  readonly sayings: string[] = [];
   /** What the newest snapshot that counted before the fault holds. */
   saved: string | null = null;
   owned!: Owned;
@@ -45,7 +45,6 @@ export class Stage {
   private constructor(stack: FaultStack, name: string) {
     this.stack = stack;
     this.#name = `${name.replaceAll(/[^a-z]+/g, "-")}-${++domains}`;
-    this.said = `said last by ${this.#name}`;
   }
 
   /** Runs, with something saved, and something said since. */
@@ -57,7 +56,7 @@ export class Stage {
     stage.visitor = await stage.owned.learn(stack, stage.saved);
     const taken = await stage.owned.client.post(`${stage.owned.path}/snapshots`);
     assert.equal(taken.status, 201, taken.text);
-    await stage.says(stage.said);
+    await stage.says(`said last by ${stage.#name}`);
     await stage.note();
     return stage;
   }
@@ -75,9 +74,14 @@ export class Stage {
     return this.owned.asset;
   }
 
+  get said(): string {
+    return this.sayings.at(-1) ?? assert.fail("it said nothing");
+  }
+
   async says(what: string): Promise<void> {
     const answer = await this.visitor.request("PUT", "/memory", { body: what });
     assert.equal(answer.status, 200, answer.text);
+    this.sayings.push(what);
   }
 
   /** The snapshots that there are now must be there at the end. */
