@@ -11,7 +11,9 @@ import { MANIFEST, parseManifest } from "./manifest.mjs";
 /** Headers, padding and directories come on top of the files' own bytes. */
 const TAR_OVERHEAD = 1.25;
 const MAX_UNPACKED = MAX_STATE_BYTES * TAR_OVERHEAD + MAX_STATE_ENTRIES * 2048;
-const CHUNK = 256 * 1024;
+const CHUNK = 1024 * 1024;
+/** With room before and behind it, so that it need not wait for the moment that others take. */
+const DECOMPRESSOR = { chunkSize: CHUNK, highWaterMark: 4 * CHUNK };
 const DAMAGED = "the archive is damaged";
 
 /**
@@ -211,8 +213,8 @@ function entryProblem(name, type, isFirst) {
 /** @param {Buffer} bytes */
 function decompressorFor(bytes) {
   const compression = compressionOf(bytes);
-  if (compression === "zstd") return zlib.createZstdDecompress({ chunkSize: CHUNK });
-  if (compression === "gzip") return zlib.createGunzip({ chunkSize: CHUNK });
+  if (compression === "zstd") return zlib.createZstdDecompress(DECOMPRESSOR);
+  if (compression === "gzip") return zlib.createGunzip(DECOMPRESSOR);
   throw new AgentError("the archive is neither zstd nor gzip");
 }
 

@@ -1,29 +1,23 @@
 // The commands of container/README.md as far as a start and a stop call them. The archive is noise, as long as the file
 // `size` beside this program says, and the same each time.
-import { createCipheriv, createHash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { noise } from "./noise.mjs";
 
 const run = join(process.env.AGENT_ROOT ?? "", "run/agent");
 const go = join(run, "go");
 /** Exit code that says that the archive is at fault. */
 const BAD_ARCHIVE = 3;
-const MIB = 1024 * 1024;
 const [command = "", ...argv] = process.argv.slice(2);
 
 /** @param {unknown} value */
 const print = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
-function* noise() {
-  const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16), Buffer.alloc(16));
-  const zeros = Buffer.alloc(MIB);
-  for (let left = Number(readFileSync(new URL("size", import.meta.url), "utf8")); left > 0; left -= MIB) {
-    yield cipher.update(left < MIB ? zeros.subarray(0, left) : zeros);
-  }
-}
+const archive = () => noise(Number(readFileSync(new URL("size", import.meta.url), "utf8")));
 
 /** @param {Iterable<Buffer> | AsyncIterable<Buffer>} bytes */
 async function factsOf(bytes) {
@@ -56,9 +50,9 @@ const commands = {
     print({ ok: true, reloaded: false });
   },
   async snapshot() {
-    print({ ...(await factsOf(noise())), files: 1, openclaw: "2026.9.6", format: 1 });
+    print({ ...(await factsOf(archive())), files: 1, openclaw: "2026.9.6", format: 1 });
   },
-  send: () => pipeline(noise(), process.stdout),
+  send: () => pipeline(archive(), process.stdout),
   activity: () => print({ idleSeconds: 0, busy: false }),
   keys: () => print({ keys: {} }),
   logs: () => print({ lines: [] }),
