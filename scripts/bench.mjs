@@ -15,13 +15,17 @@ const BENCHES = readdirSync(fromRoot("benches"))
   .map((file) => file.replace(/\.ts$/, ""));
 
 await runMain(async () => {
-  const { values, positionals } = parseArgs({ options: { transfers: { type: "string" } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { transfers: { type: "string" }, rounds: { type: "string" } },
+    allowPositionals: true,
+  });
   const [name, ...more] = positionals;
   if (name === undefined || more.length > 0 || !BENCHES.includes(name))
     throw new UserError(`Name one benchmark. There are: ${BENCHES.join(", ")}`);
-  const { transfers = "" } = values;
-  if (transfers !== "" && !/^[1-9]\d*$/.test(transfers))
-    throw new UserError(`--transfers must be a whole number from 1, not ${transfers}.`);
+  const { transfers = "", rounds = "" } = values;
+  for (const [option, value] of Object.entries({ transfers, rounds }))
+    if (value !== "" && !/^[1-9]\d*$/.test(value))
+      throw new UserError(`--${option} must be a whole number from 1, not ${value}.`);
   const progress = new Progress(6);
   await ensure(progress, "npm", "rust", "wasm-tools", "agent");
   await build(progress, { console: ["development"] });
@@ -29,7 +33,7 @@ await runMain(async () => {
   const flags = ["--disable-warning=ExperimentalWarning", "--test", "--test-reporter=spec"];
   const child = spawn(projectNode(), [...flags, fromRoot(`benches/${name}.ts`)], {
     cwd: ROOT,
-    env: toolEnv({ BENCH_TRANSFERS: transfers }),
+    env: toolEnv({ BENCH_TRANSFERS: transfers, BENCH_ROUNDS: rounds }),
     stdio: "inherit",
   });
   return new Promise((resolve, reject) => {

@@ -12,7 +12,10 @@ import { MANIFEST } from "./manifest.mjs";
 import { readArchive } from "./reader.mjs";
 import { tarOf } from "./tar.mjs";
 
-const CHUNK = 256 * 1024;
+const CHUNK = 1024 * 1024;
+/** What waits between two of those that work side by side: none stands still for the moment that another takes. */
+const highWaterMark = 4 * CHUNK;
+const COMPRESSOR = { chunkSize: CHUNK, highWaterMark };
 
 /**
  * What could not be restored is no snapshot: the very bytes that are written are read again as `restore` reads them.
@@ -25,14 +28,12 @@ const CHUNK = 256 * 1024;
 export async function pack(manifest, entries, tree, file) {
   const hash = createHash("sha256");
   let size = 0;
-  const copy = new PassThrough({ highWaterMark: 4 * CHUNK });
+  const copy = new PassThrough({ highWaterMark });
   const reading = readArchive(copy[Symbol.asyncIterator]());
   // It is awaited below, or has failed for what failed there.
   reading.catch(() => {});
   const compress =
-    typeof zlib.createZstdCompress === "function"
-      ? zlib.createZstdCompress({ chunkSize: CHUNK })
-      : zlib.createGzip({ chunkSize: CHUNK });
+    typeof zlib.createZstdCompress === "function" ? zlib.createZstdCompress(COMPRESSOR) : zlib.createGzip(COMPRESSOR);
   /** @param {AsyncIterable<Buffer>} source */
   async function* counted(source) {
     for await (const chunk of source) {
@@ -47,7 +48,7 @@ export async function pack(manifest, entries, tree, file) {
   }
   try {
     const tar = tarOf([manifestEntry(manifest), ...entries], tree);
-    await pipeline(tar, compress, counted, createWriteStream(file, { mode: 0o600, flags: "wx" }));
+    await pipeline(tar, compress, counted, createWriteStream(file, { mode: 0o600, flags: "wx", highWaterMark }));
   } finally {
     copy.destroy();
   }

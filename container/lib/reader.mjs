@@ -8,7 +8,9 @@ import { AgentError } from "./errors.mjs";
 import { MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_STATE_BYTES, MAX_STATE_ENTRIES, MAX_UNPACKED } from "./limits.mjs";
 import { MANIFEST, parseManifest } from "./manifest.mjs";
 
-const CHUNK = 256 * 1024;
+const CHUNK = 1024 * 1024;
+/** With room before and behind it, so that it need not wait for the moment that others take. */
+const DECOMPRESSOR = { chunkSize: CHUNK, highWaterMark: 4 * CHUNK };
 const DAMAGED = "the archive is damaged";
 
 /**
@@ -209,8 +211,8 @@ function entryProblem(name, type, isFirst) {
 /** @param {Buffer} bytes */
 function decompressorFor(bytes) {
   const compression = compressionOf(bytes);
-  if (compression === "zstd") return zlib.createZstdDecompress({ chunkSize: CHUNK });
-  if (compression === "gzip") return zlib.createGunzip({ chunkSize: CHUNK });
+  if (compression === "zstd") return zlib.createZstdDecompress(DECOMPRESSOR);
+  if (compression === "gzip") return zlib.createGunzip(DECOMPRESSOR);
   throw new AgentError("the archive is neither zstd nor gzip");
 }
 

@@ -6,8 +6,11 @@ import { hasCode } from "./errors.mjs";
 import { StreamSearch } from "./matcher.mjs";
 
 const CHUNK = 1024 * 1024;
-/** One for all: a process copies one file at a time. */
-const buffer = Buffer.allocUnsafe(CHUNK);
+/** Two for all: a process copies one file at a time, and one part is written while the next is read. */
+const buffers = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
+/** Small files lie side by side: thousands of buffers of their own keep the garbage collector busy. */
+const SLAB = 4 * CHUNK;
+let slab = Buffer.alloc(0);
 
 /** Not through a link that took the file's place, and not waiting for a pipe's other end. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -28,11 +31,13 @@ export function readSmall(file, length) {
   }
   try {
     if (!fstatSync(source).isFile()) return undefined;
-    const bytes = Buffer.allocUnsafe(length);
+    if (slab.length < length) slab = Buffer.allocUnsafeSlow(Math.max(SLAB, length));
     let read = 0;
     for (let count = -1; count !== 0 && read < length; read += count)
-      count = readSync(source, bytes, read, length - read, null);
-    return bytes.subarray(0, read);
+      count = readSync(source, slab, read, length - read, null);
+    const bytes = slab.subarray(0, read);
+    slab = slab.subarray(read);
+    return bytes;
   } finally {
     closeSync(source);
   }
@@ -89,13 +94,21 @@ export async function fileHolds(file, matcher) {
  */
 async function holdsAny(source, length, matcher, target) {
   const search = new StreamSearch(matcher);
-  for (let left = length; left > 0; ) {
-    const { bytesRead } = await source.read(buffer, 0, Math.min(CHUNK, left));
-    if (bytesRead === 0) return false;
-    const part = buffer.subarray(0, bytesRead);
-    if (search.holds(part)) return true;
-    if (target) await writeWhole(target, part);
-    left -= bytesRead;
+  let writing = Promise.resolve();
+  try {
+    for (let left = length, turn = 0; left > 0; turn = 1 - turn) {
+      const { bytesRead } = await source.read(/** @type {Buffer} */ (buffers[turn]), 0, Math.min(CHUNK, left));
+      const part = /** @type {Buffer} */ (buffers[turn]).subarray(0, bytesRead);
+      if (bytesRead === 0) break;
+      if (search.holds(part)) return true;
+      await writing;
+      if (target) writing = writeWhole(target, part);
+      // It is awaited, in the next turn or below.
+      writing.catch(() => {});
+      left -= bytesRead;
+    }
+  } finally {
+    await writing;
   }
   return false;
 }

@@ -1,13 +1,15 @@
 // Makes the tar of an archive, entry by entry, of what was staged: what is small from memory, the rest from files.
-import { createReadStream } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import path from "node:path";
 import { Header, Pax } from "tar";
 
 import { AgentError } from "./errors.mjs";
 
 const BLOCK = 512;
-const CHUNK = 256 * 1024;
+const CHUNK = 1024 * 1024;
 const padding = Buffer.alloc(2 * BLOCK);
+/** Whatever took a staged file's place is not waited for. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
  * @typedef {object} Entry
@@ -27,23 +29,29 @@ export async function* tarOf(entries, tree) {
   /** @type {Buffer[]} */
   let parts = [];
   let length = 0;
+  const together = () => {
+    const [first = padding] = parts;
+    const whole = parts.length === 1 ? first : Buffer.concat(parts);
+    parts = [];
+    length = 0;
+    return whole;
+  };
   for (const entry of entries) {
-    for await (const part of partsOf(entry, tree)) {
+    for (const part of partsOf(entry, tree)) {
+      // What is large by itself is not copied once more.
+      if (length > 0 && length + part.length > CHUNK) yield together();
       parts.push(part);
       length += part.length;
-      if (length < CHUNK) continue;
-      yield Buffer.concat(parts);
-      parts = [];
-      length = 0;
     }
   }
-  yield Buffer.concat([...parts, padding]);
+  parts.push(padding);
+  yield together();
 }
 
 /**
  * @param {Entry} entry
  * @param {string} tree
- * @returns {Iterable<Buffer> | AsyncIterable<Buffer>}
+ * @returns {Iterable<Buffer>}
  */
 function partsOf(entry, tree) {
   const { type, bytes, size } = entry;
@@ -59,14 +67,21 @@ function partsOf(entry, tree) {
  * @param {number} size
  * @param {Buffer} rest
  */
-async function* withFile(headers, file, size, rest) {
+function* withFile(headers, file, size, rest) {
   yield* headers;
-  let read = 0;
-  for await (const chunk of createReadStream(file, { highWaterMark: CHUNK })) {
-    read += chunk.length;
-    yield chunk;
+  let left = size;
+  const source = openSync(file, READ);
+  try {
+    for (let count = -1; count !== 0 && left >= 0; left -= count) {
+      // One byte more than there is to be: whether it has grown is seen.
+      const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK, left + 1));
+      count = readSync(source, chunk);
+      yield chunk.subarray(0, count);
+    }
+  } finally {
+    closeSync(source);
   }
-  if (read !== size) throw new AgentError("a staged file changed");
+  if (left !== 0) throw new AgentError("a staged file changed");
   yield rest;
 }
 
