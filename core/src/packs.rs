@@ -120,7 +120,7 @@ mod tests {
         }
     }
 
-    fn staged(packs: &[u8], more: &str) -> Result<Staged, StagedError> {
+    fn told(packs: &[u8], more: &str) -> String {
         let hash = "ab".repeat(32);
         let ids: Vec<PackId> = packs.iter().map(|byte| pack(*byte).id).collect();
         let ids = serde_json::to_string(&ids).unwrap();
@@ -132,7 +132,11 @@ mod tests {
             Some(StagedError::Format).filter(|_| !more.contains("format")),
             "nobody asked for it"
         );
-        Staged::parse_incremental(&text, pack(7).id, &[pack(1), pack(2)])
+        text
+    }
+
+    fn staged(packs: &[u8], more: &str) -> Result<Staged, StagedError> {
+        Staged::parse_incremental(&told(packs, more), pack(7).id, &[pack(1), pack(2)])
     }
 
     fn new_pack(size: &str) -> String {
