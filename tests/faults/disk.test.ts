@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { after, afterEach, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 import { placeIn } from "../support/kill.ts";
 import { WITH_REAL_SCRIPTS } from "../support/scripts.ts";
 import { faultStack, point, Stage } from "../support/stage.ts";
@@ -19,11 +19,10 @@ const CHUNK = Buffer.alloc(16 * 1024);
 const stack = await faultStack({}, WITH_REAL_SCRIPTS);
 const disk = dirname(await placeIn(stack, ""));
 const ballast = join(disk, "ballast");
-const skip = mounted();
 afterEach(empty);
 
-/** Why there is no such disk, or false. */
-function mounted(): string | false {
+/** Mounts the disk; else tells why there is none. */
+function unmountable(): string | false {
   if (process.platform !== "linux" || process.getuid?.() !== 0)
     return "a small disk can be mounted as root on Linux only";
   try {
@@ -60,31 +59,45 @@ async function large(at: string): Promise<Stage> {
 }
 
 describe("a full disk", () => {
+  let lacking: string | false = false;
+  before(() => {
+    lacking = unmountable();
+  });
   // Before the service removes its folders. Its sandboxes, which have it open, end with it.
   after(() => {
-    if (!skip) execFileSync("umount", ["--lazy", disk]);
+    if (!lacking) execFileSync("umount", ["--lazy", disk]);
   });
+  const struckBy = (name: string, at: string, work: (struck: () => void) => Promise<string>): void => {
+    test(name, async (t) => {
+      if (lacking) return t.skip(lacking);
+      await point("disk full", at, work);
+    });
+  };
 
-  test("c19 a disk that is full while a snapshot is staged: it does not count, and the agent goes on", { skip }, () =>
-    point("disk full", "snapshot: staging", async (struck) => {
+  struckBy(
+    "c19 a disk that is full while a snapshot is staged: it does not count, and the agent goes on",
+    "snapshot: staging",
+    async (struck) => {
       const stage = await large("staging");
-      const before = await stage.owned.snapshots();
+      const counted = await stage.owned.snapshots();
       struck();
       fill(256 * 1024);
       const answer = await stage.owned.client.post(`${stage.owned.path}/snapshots`);
       assert.ok(answer.status >= 400, answer.text);
       assert.equal(answer.headers["content-type"], "application/problem+json");
-      assert.deepEqual(await stage.owned.snapshots(), before);
+      assert.deepEqual(await stage.owned.snapshots(), counted);
       assert.equal((await stage.owned.status()).state, "running");
       empty();
       const how = await stage.back();
       await stage.sound();
       return how;
-    }),
+    },
   );
 
-  test("c19 a disk that is full while a stop stages: the container is kept, and told", { skip }, () =>
-    point("disk full", "stop: staging", async (struck) => {
+  struckBy(
+    "c19 a disk that is full while a stop stages: the container is kept, and told",
+    "stop: staging",
+    async (struck) => {
       const stage = await large("stop");
       struck();
       fill(256 * 1024);
@@ -96,40 +109,40 @@ describe("a full disk", () => {
       const how = await stage.back();
       await stage.sound();
       return how;
-    }),
+    },
   );
 
-  test("c19 a disk that is full while a staged snapshot is sent hurts nothing", { skip }, () =>
-    point("disk full", "stop: sending", async (struck) => {
-      const stage = await large("sending");
-      stage.asleep = true;
-      await stage.stuckAt("container.send", () => stage.owned.ask("stop"));
-      struck();
-      fill(0);
-      stage.release();
-      await stage.owned.in("asleep");
-      empty();
-      const how = await stage.back();
-      await stage.sound();
-      return how;
-    }),
-  );
+  struckBy("c19 a disk that is full while a staged snapshot is sent hurts nothing", "stop: sending", async (struck) => {
+    const stage = await large("sending");
+    stage.asleep = true;
+    await stage.stuckAt("container.send", () => stage.owned.ask("stop"));
+    struck();
+    fill(0);
+    stage.release();
+    await stage.owned.in("asleep");
+    empty();
+    const how = await stage.back();
+    await stage.sound();
+    return how;
+  });
 
-  test("c19 a disk that is full while a state is restored: it does not start with less, and says so", { skip }, () =>
-    point("disk full", "start: restore", async (struck) => {
+  struckBy(
+    "c19 a disk that is full while a state is restored: it does not start with less, and says so",
+    "start: restore",
+    async (struck) => {
       const stage = await large("restore");
       await stage.owned.stop();
-      const before = await stage.owned.snapshots();
+      const counted = await stage.owned.snapshots();
       struck();
       fill(512 * 1024);
       await stage.owned.ask("start");
       const failed = await stage.owned.in("failed");
       assert.equal(failed.problem?.code, "start_failed");
-      assert.deepEqual(await stage.owned.snapshots(), before);
+      assert.deepEqual(await stage.owned.snapshots(), counted);
       empty();
       const how = await stage.back();
       await stage.sound();
       return how;
-    }),
+    },
   );
 });
