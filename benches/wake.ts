@@ -12,6 +12,7 @@ import { line, median, ROUNDS, seconds } from "./support/measure.ts";
 import { agentWith, download, removeAll, SMALL_FILES, sandboxOf, sh } from "./support/state.ts";
 
 const POLL_MS = 25;
+const PATIENCE_MS = 300_000;
 const PHASES = ["allocate", "restore", "inject", "boot"] as const;
 const stack = await testStack({ vars: { SNAPSHOT_PERIOD: "86400", IDLE_TIMEOUT: "86400" } });
 
@@ -32,7 +33,7 @@ test(`c18 waking with ${SMALL_FILES.title} against a bare boot`, async () => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const woke = await seconds(async () => {
       await owned.ask("start");
-      await owned.in("running", { every: POLL_MS });
+      await owned.in("running", { every: POLL_MS, within: PATIENCE_MS });
     });
     times.woke.push(woke);
     const { wakes } = (await owned.client.get(`${owned.path}/wakes`)).json();
