@@ -10,6 +10,7 @@ import { Bare } from "./support/bare.ts";
 import { line, median, ROUNDS, seconds } from "./support/measure.ts";
 import {
   agentWith,
+  carryOut,
   download,
   LARGE_FILES,
   removeAll,
@@ -47,8 +48,8 @@ for (const shape of [SMALL_FILES, LARGE_FILES]) {
     const take = async () => assert.equal((await owned.client.post(`${owned.path}/snapshots`)).status, 201);
     /** Without the container's start: it is measured with the wakes. */
     const restored = async (): Promise<number> => {
-      await owned.stop();
-      await owned.start();
+      await carryOut(owned, "stop");
+      await carryOut(owned, "start");
       const { wakes } = (await owned.client.get(`${owned.path}/wakes`)).json();
       return wakes[0].phases.restore / 1000;
     };
@@ -80,7 +81,7 @@ for (const shape of [SMALL_FILES, LARGE_FILES]) {
       });
       removeAll(copy);
     }
-    await owned.stop();
+    await carryOut(owned, "stop");
     removeAll(peer);
 
     console.log(`\n${line(shape.title, "service", "commands alone", "tar and zstd")}`);

@@ -9,10 +9,8 @@ import { freePort } from "../container/tests/support.mjs";
 import { testStack } from "../tests/support/stack.ts";
 import { Bare } from "./support/bare.ts";
 import { line, median, ROUNDS, seconds } from "./support/measure.ts";
-import { agentWith, download, removeAll, SMALL_FILES, sandboxOf, sh } from "./support/state.ts";
+import { agentWith, carryOut, download, removeAll, SMALL_FILES, sandboxOf, sh } from "./support/state.ts";
 
-const POLL_MS = 25;
-const PATIENCE_MS = 300_000;
 const PHASES = ["allocate", "restore", "inject", "boot"] as const;
 const stack = await testStack({ vars: { SNAPSHOT_PERIOD: "86400", IDLE_TIMEOUT: "86400" } });
 
@@ -21,7 +19,7 @@ test(`c18 waking with ${SMALL_FILES.title} against a bare boot`, async () => {
   const injected = join(await sandboxOf(stack), "run/agent");
   const read = (name: string) => JSON.parse(readFileSync(join(injected, name), "utf8"));
   const input = { config: read("openclaw.json"), secrets: read("secrets.json") };
-  await owned.stop();
+  await carryOut(owned, "stop");
   const archive = join(stack.dir, "archive");
   const facts = await download(owned, archive);
   const port = await freePort();
@@ -31,14 +29,10 @@ test(`c18 waking with ${SMALL_FILES.title} against a bare boot`, async () => {
     ...{ allocate: [], restore: [], inject: [], boot: [] },
   };
   for (let round = 0; round < ROUNDS; round += 1) {
-    const woke = await seconds(async () => {
-      await owned.ask("start");
-      await owned.in("running", { every: POLL_MS, within: PATIENCE_MS });
-    });
-    times.woke.push(woke);
+    times.woke.push(await seconds(() => carryOut(owned, "start")));
     const { wakes } = (await owned.client.get(`${owned.path}/wakes`)).json();
     for (const phase of PHASES) times[phase].push(wakes[0].phases[phase] / 1000);
-    await owned.stop();
+    await carryOut(owned, "stop");
 
     const root = join(stack.dir, "bare");
     const bare = new Bare(root, { port, compileCache: join(stack.dir, "node-compile-cache") });
