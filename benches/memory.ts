@@ -15,12 +15,11 @@ import { Owned } from "../tests/support/agent.ts";
 import { testStack } from "../tests/support/stack.ts";
 import { noise } from "./support/bulky/noise.mjs";
 import { line } from "./support/measure.ts";
-import { removeAll } from "./support/state.ts";
+import { carryOut, removeAll } from "./support/state.ts";
 
 const MIB = 1024 * 1024;
 const SIZES = [10e6, 100e6, 500e6, 2000e6];
 const SAMPLE_MS = 20;
-const PATIENCE = { within: 600_000 };
 /** What garbage collectors may leave lying at one time and not at another. */
 const SLACK = 128 * MIB;
 
@@ -71,15 +70,10 @@ async function service() {
   cpSync(join(ROOT, "benches/support/bulky"), agentDir, { recursive: true });
   const stack = await testStack({ agentDir, vars: { SNAPSHOT_PERIOD: "86400", IDLE_TIMEOUT: "86400" } });
   const owned = await Owned.ofNew(stack, "bulky.molt");
-  const into = async (what: "start" | "stop", state: "running" | "asleep") => {
-    await owned.ask(what);
-    const { problem } = await owned.in([state, "failed"], PATIENCE);
-    assert.equal(problem, null);
-  };
   return {
     announce: (size: number): void => writeFileSync(join(agentDir, "size"), String(size)),
-    back: () => into("start", "running"),
-    up: () => into("stop", "asleep"),
+    back: () => carryOut(owned, "start"),
+    up: () => carryOut(owned, "stop"),
     newest: async () => (await owned.snapshots())[0] ?? assert.fail("no snapshot"),
   };
 }

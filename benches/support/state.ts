@@ -46,10 +46,18 @@ export async function sandboxOf(stack: TestStack): Promise<string> {
   return sandbox;
 }
 
+/** Carried out, however long it takes on a busy machine. */
+export async function carryOut(owned: Owned, what: "start" | "stop"): Promise<void> {
+  await owned.ask(what);
+  const wanted = what === "start" ? "running" : "asleep";
+  const { state, problem } = await owned.in([wanted, "failed"], { within: 600_000, every: 25 });
+  if (state !== wanted || problem !== null) throw new Error(`${what}: ${JSON.stringify(problem)}`);
+}
+
 /** A new agent that runs and has that state. */
 export async function agentWith(stack: TestStack, name: string, shape: Shape): Promise<Owned> {
   const owned = await Owned.ofNew(stack, name);
-  await owned.start();
+  await carryOut(owned, "start");
   fill(join(await sandboxOf(stack), "data/state/workspace"), shape);
   return owned;
 }
