@@ -280,7 +280,7 @@ test("what does not exist is not found", async () => {
     "/v1/auth//session",
     "/v1/%61uth/session",
   ];
-  const below = ["/", "/logs/x", "/start/now", "/snapshots/x", "/secrets/openai/x", "/settings/x"].map(
+  const below = ["/", "/logs/x", "/start/now", "/snapshots/x/y", "/secrets/openai/x", "/settings/x"].map(
     (path) => agent + path,
   );
   const elsewhere = ["/hooks", "/hooks/nobody", "/nothing-here", "/.env", "/wrangler.toml", "/.call", "/.edge/enter"];
@@ -289,7 +289,12 @@ test("what does not exist is not found", async () => {
     assert.equal(answer.status, 404, `${path}: ${answer.status} ${answer.text}`);
     assertProblem(answer, 404, "not_found");
   }
-  assertProblem(await session.post(`${agent}/snapshots/${"0".repeat(32)}/restore`), 404, "not_found");
+  const unknown = "0".repeat(32);
+  assertProblem(await session.post(`${agent}/snapshots/${unknown}/restore`), 404, "not_found");
+  for (const method of ["GET", "DELETE"]) {
+    assertProblem(await session.request(method, `${agent}/snapshots/${unknown}`), 404, "not_found");
+    assertProblem(await session.request(method, `${agent}/snapshots/x`), 400, "invalid_field", "id");
+  }
 });
 
 test("a host that is not ours gets nothing, whatever it asks", async () => {
@@ -360,7 +365,7 @@ test("pages of the allowed origins may call, with cookies, and may read refusals
     });
     assert.equal(preflight.status, 204);
     assert.match(preflight.headers["access-control-allow-methods"] ?? "", /\bPUT\b.*\bDELETE\b/);
-    assert.equal(preflight.headers["access-control-allow-headers"], "content-type");
+    assert.equal(preflight.headers["access-control-allow-headers"], "content-type, repr-digest");
     const granted = await session.get(agent, { origin });
     assert.equal(granted.status, 200);
     const refused = await stack.client().get(agent, { origin });
