@@ -12,7 +12,7 @@ import { assertProblem } from "./support/problem.ts";
 import { editR2, r2Keys } from "./support/storage.ts";
 import { until } from "./support/wait.ts";
 
-const stack = await fakeAgentStack({ vars: { SNAPSHOT_PERIOD: "5", OWNERSHIP_MAX_AGE: "1" } });
+const stack = await fakeAgentStack({ vars: { SNAPSHOT_PERIOD: "2", OWNERSHIP_MAX_AGE: "1" } });
 const { agent } = stack;
 /** Those that a test started: what the next one sees called is to be of its own. */
 const running: Owned[] = [];

@@ -84,7 +84,7 @@ pub(crate) fn policy(env: &Env) -> Outcome<Policy> {
     let vars = |name: &str| var(env, name);
     Ok(Policy {
         idle_timeout: seconds(&vars, "IDLE_TIMEOUT", 600, 5..=86_400)?,
-        snapshot_period: seconds(&vars, "SNAPSHOT_PERIOD", 300, 5..=86_400)?,
+        snapshot_period: seconds(&vars, "SNAPSHOT_PERIOD", 300, 1..=86_400)?,
     })
 }
 

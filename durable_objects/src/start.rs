@@ -170,7 +170,7 @@ impl Agent {
     async fn until_ready(&self, container: &Container, term: &Term) -> Result<(), Halt> {
         let deadline = now().saturating_add(BOOT_DEADLINE);
         let mut in_a_row = 0_u8;
-        while in_a_row < 2 {
+        loop {
             if !container.running() {
                 return Err(ended_in_boot().into());
             }
@@ -193,10 +193,12 @@ impl Agent {
             } else {
                 0
             };
-            Delay::from(PROBE_PERIOD).await;
             self.still_wanted(term)?;
+            if in_a_row >= 2 {
+                return Ok(());
+            }
+            Delay::from(PROBE_PERIOD).await;
         }
-        Ok(())
     }
 
     async fn is_started(&self, container: &Container, domain: &Domain) -> Outcome<bool> {

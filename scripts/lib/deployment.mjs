@@ -115,7 +115,7 @@ export const VARIABLES = {
   OWNERSHIP_MAX_AGE: number(0, 300),
   OWNERSHIP_GRACE: number(0, 3600),
   IDLE_TIMEOUT: number(5, 86_400),
-  SNAPSHOT_PERIOD: number(5, 86_400),
+  SNAPSHOT_PERIOD: number(1, 86_400),
   SNAPSHOT_KEEP: number(1, 1000),
   SWEEP_PERIOD: number(1, 2_592_000),
   PLATFORM_DAILY_REQUESTS: number(0, 1_000_000_000),
