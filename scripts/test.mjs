@@ -55,10 +55,7 @@ const OF_CONTAINERS = [
   "proxy",
   "runtime",
   "secrets",
-  "sleep",
   "snapshots",
-  "takeover",
-  "upgrade",
 ].map((name) => fromRoot(`tests/${name}.test.ts`));
 
 /** The same tests for both kinds of container, three files at a time: they wait more than they compute. */

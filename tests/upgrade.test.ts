@@ -108,7 +108,7 @@ for (const domain of stored) {
 
     await owned.start();
     assert.equal(await remembered(owned), domain.memory);
-    const held = agent.injected().secrets[domain.secret.name];
+    const held = agent.injected(status.agentUrl).secrets[domain.secret.name];
     const { keyless } = (await owned.client.get(`${owned.path}/settings`)).json();
     if (keyless.includes(domain.secret.name)) assertPass(held, domain.asset);
     else assert.equal(held, domain.secret.value);
@@ -196,7 +196,7 @@ test("a Worker that was rolled back by one migration works, and keeps what it do
   assert.equal((await owned.client.put(`${owned.path}/secrets/${name}`, { value })).status, 200);
   assert.equal((await owned.client.put(`${owned.path}/settings`, { keyless: [] })).status, 200);
   await owned.start();
-  assert.equal(agent.injected().secrets[name], value);
+  assert.equal(agent.injected(status.agentUrl).secrets[name], value);
   assert.equal(await remembered(owned), ahead.memory);
   await owned.stop();
 

@@ -136,9 +136,11 @@ export class FakeAgent {
     return this.notes(command).filter(({ argv, at }) => argv !== undefined && at >= since);
   }
 
-  /** What the last start was given on standard input. */
-  injected(): NonNullable<Noted["input"]> {
-    const input = this.notes("inject").findLast((note) => note.input !== undefined)?.input;
+  /** What the last start was given on standard input; of the agent of this address alone, as others may start by themselves. */
+  injected(agentUrl = ""): NonNullable<Noted["input"]> {
+    const origin = agentUrl.slice(0, -1);
+    const inputs = this.notes("inject").flatMap(({ input }) => input ?? []);
+    const input = inputs.findLast(({ config }) => JSON.stringify(config).includes(origin));
     assert.ok(input, "nothing was injected");
     return input;
   }
