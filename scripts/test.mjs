@@ -48,15 +48,9 @@ function nodeTest(files, ...options) {
 }
 
 /** The black-box tests whose subject is the container, or what is in it. The others may start some on their way. */
-const OF_CONTAINERS = [
-  "agent",
-  "canaries",
-  "contract",
-  "proxy",
-  "runtime",
-  "secrets",
-  "snapshots",
-].map((name) => fromRoot(`tests/${name}.test.ts`));
+const OF_CONTAINERS = ["agent", "canaries", "proxy", "runtime", "secrets", "snapshots"].map((name) =>
+  fromRoot(`tests/${name}.test.ts`),
+);
 
 /** The same tests for both kinds of container, three files at a time: they wait more than they compute. */
 const blackBox = (/** @type {string[] | undefined} */ only = undefined) => {
