@@ -153,6 +153,20 @@ test("c19 a stop that can't save keeps the agent and what it holds; stopping aga
   assert.equal((await (await owned.enter(stack)).get("/memory")).json().memory, "nearly lost");
 });
 
+test("c19 a stop believes no container that there is nothing new to save", async () => {
+  const owned = await Owned.ofNew(stack, "nothing-new.molt");
+  await owned.start();
+  await owned.learn(stack, "in no snapshot");
+  agent.behave({ snapshot: { print: `${JSON.stringify({ unchanged: true })}\n` } });
+  await owned.ask("stop");
+  const ended = await owned.in(["failed", "asleep"]);
+  assert.equal(ended.problem?.code, "snapshot_failed");
+  agent.behave();
+  await owned.stop();
+  await owned.start();
+  assert.equal((await (await owned.enter(stack)).get("/memory")).json().memory, "in no snapshot");
+});
+
 test("c19 an agent that could not be saved goes on with what it holds when it is started", async () => {
   const owned = await Owned.ofNew(stack, "goes-on.molt");
   await owned.start();
