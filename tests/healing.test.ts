@@ -92,6 +92,22 @@ test("c20 one that ends again and again is stopped with the reason and its last 
   await owned.in("starting");
 });
 
+test("c20 a start that nobody asked for is tried again by itself, its owner told when; one click tries at once", async () => {
+  const owned = await Owned.ofNew(stack, "unasked.molt");
+  await owned.start();
+  const visitor = await owned.learn(stack, "kept meanwhile");
+  agent.behave({ boot: { exit: 1 } });
+  await visitor.request("POST", "/end");
+  const failed = await owned.in("failed");
+  assert.equal(failed.problem?.code, "start_failed");
+  const pause = Date.parse(failed.nextWakeAt ?? "") - Date.parse(failed.since);
+  assert.ok(Math.abs(pause - 300_000) < 1000, `${pause} ms`);
+  agent.behave();
+  const running = await owned.start();
+  assert.deepEqual([running.problem, running.nextWakeAt], [null, undefined]);
+  assert.equal(await remembers(visitor), "kept meanwhile");
+});
+
 test("c19 what ended and can't be saved while storage is away is kept until it can be", async () => {
   const owned = await Owned.ofNew(stack, "kept.molt");
   const before = await owned.start();

@@ -231,8 +231,10 @@ function phaseText({ state, phase: current, problem: fault }: Status): string {
   return current === null ? label : `${label}: ${PHASE_LABELS[current] ?? current}`;
 }
 
-function nextWakeText({ nextWakeAt }: Status): string {
-  return nextWakeAt ? `Wakes by itself at ${formatDateTime(nextWakeAt)}, for its schedule.` : "";
+function nextWakeText({ state, nextWakeAt }: Status): string {
+  if (!nextWakeAt) return "";
+  const at = formatDateTime(nextWakeAt);
+  return state === "failed" ? `Tries again by itself at ${at}.` : `Wakes by itself at ${at}, for its schedule.`;
 }
 
 function lastSnapshotText({ lastSnapshot }: Status): string {

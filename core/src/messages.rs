@@ -177,7 +177,7 @@ pub struct StatusView {
     /// A change of secrets or settings that is under way to the agent, and how.
     #[serde(default)]
     pub renewal: Option<Renewal>,
-    /// When a sleeping agent wakes by itself, by its own schedule.
+    /// When it wakes by itself: one that sleeps by its own schedule, one that did not start for another try.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_wake_at: Option<Timestamp>,
     pub agent_url: String,

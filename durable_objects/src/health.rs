@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use multiclaw_core::error::{Failure, Problem};
 use multiclaw_core::ids::Wallet;
-use multiclaw_core::lifecycle::{ASK_AGAIN_AFTER, Phase, State};
+use multiclaw_core::lifecycle::{ASK_AGAIN_AFTER, State};
 use multiclaw_core::log_lines::{LogLines, LogView};
 use multiclaw_core::time::Timestamp;
 use worker::wasm_bindgen_futures::spawn_local;
@@ -133,13 +133,7 @@ impl Agent {
     pub(crate) async fn show_log(&self, owner: Wallet) -> Outcome<LogView> {
         let container = self.container()?;
         let life = self.life()?;
-        // Before that, what runs may be left of an owner before.
-        let is_theirs = match life.state {
-            State::Running => true,
-            State::Starting => matches!(life.phase, Some(Phase::Boot | Phase::Ready)),
-            _ => false,
-        };
-        if is_theirs && container.running() {
+        if life.is_booted() && container.running() {
             let read = self.read_log(&container).await;
             if self.life()?.tenure != life.tenure {
                 return Err(Problem::not_yours().into());

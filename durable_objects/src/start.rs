@@ -74,8 +74,7 @@ impl Agent {
             Err(Halt::Interrupted) => drop(self.update(term, |life| life.attempts = 0)?),
             Err(Halt::Failed(code, failure)) => {
                 self.log(&failure);
-                let booted = matches!(self.life()?.phase, Some(Phase::Boot | Phase::Ready));
-                let lines = match booted && container.running() {
+                let lines = match self.life()?.is_booted() && container.running() {
                     true => self.keep_log(container, owner).await.brief(),
                     false => Vec::new(),
                 };

@@ -57,23 +57,36 @@ impl Life {
             }
             // It was told that its container is kept, and holds what could not be saved.
             (State::Failed, _) if self.told(TroubleCode::SnapshotFailed) => Step::RecordCrash,
-            (State::Failed, Wish::Run | Wish::Restart)
-                if self.not_before.is_some_and(|at| now < at) =>
-            {
-                Step::Watch {
-                    at: self.not_before.unwrap_or(now),
-                }
-            }
-            (State::Failed, Wish::Run | Wish::Restart) => Step::Start,
+            (State::Failed, Wish::Run | Wish::Restart) => match self.next_wake_at() {
+                Some(at) if now < at => Step::Watch { at },
+                _ => Step::Start,
+            },
             (State::Failed, Wish::Stop | Wish::Sleep) => Step::Rest,
         }
     }
 
-    /// When a sleeping agent wakes by itself.
+    /// When it wakes by itself: one that sleeps for its schedule, one that did not start for another try.
     #[must_use]
     pub fn next_wake_at(&self) -> Option<Timestamp> {
-        let due = self.due.map(|due| due.saturating_sub(WAKE_AHEAD));
-        due.filter(|_| self.state == State::Asleep && self.wish == Wish::Sleep)
+        match (self.state, self.wish) {
+            (State::Asleep, Wish::Sleep) => self.due.map(|due| due.saturating_sub(WAKE_AHEAD)),
+            (State::Failed, Wish::Run | Wish::Restart)
+                if !self.told(TroubleCode::SnapshotFailed) =>
+            {
+                self.not_before
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether what runs was started for the present tenant. Before that, it may be left of the one before.
+    #[must_use]
+    pub const fn is_booted(&self) -> bool {
+        match self.state {
+            State::Running => true,
+            State::Starting => matches!(self.phase, Some(Phase::Boot | Phase::Ready)),
+            State::Asleep | State::Stopping | State::Failed => false,
+        }
     }
 
     pub(super) fn told(&self, code: TroubleCode) -> bool {

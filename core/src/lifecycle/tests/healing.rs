@@ -396,7 +396,10 @@ fn c20_a_start_that_nobody_asked_for_is_tried_again_after_minutes_and_one_that_w
         starting.retries = retries;
         starting.start_failed(Some(Trouble::new(TroubleCode::StartFailed, "x")), NOW);
         assert_eq!(starting.state, State::Failed);
-        starting.next(false, POLICY, NOW)
+        let step = starting.next(false, POLICY, NOW);
+        let told = starting.next_wake_at().map(|at| Step::Watch { at });
+        assert_eq!(told.unwrap_or(Step::Rest), step, "its owner is told when");
+        step
     };
     let after = |seconds| Step::Watch {
         at: NOW.saturating_add(Seconds::new(seconds)),
@@ -413,4 +416,39 @@ fn c20_a_start_that_nobody_asked_for_is_tried_again_after_minutes_and_one_that_w
     starting.cause = Some(WakeCause::Crash);
     starting.start_failed(None, NOW);
     assert_eq!(starting.state, State::Starting, "it was asked for anew");
+}
+
+#[test]
+fn c20_what_is_kept_for_its_owner_is_not_said_to_start_by_itself() {
+    let mut kept = life(State::Stopping, Wish::Restart);
+    kept.not_before = Some(NOW);
+    kept.keep(Trouble::new(TroubleCode::SnapshotFailed, "x"), NOW);
+    assert_eq!((kept.state, kept.wish), (State::Failed, Wish::Restart));
+    assert_eq!(kept.next_wake_at(), None);
+}
+
+#[test]
+fn c08_what_runs_before_an_agent_boots_is_not_taken_for_it() {
+    let mut one = life(State::Running, Wish::Run);
+    assert!(one.is_booted());
+    for state in [
+        State::Asleep,
+        State::Stopping,
+        State::Failed,
+        State::Starting,
+    ] {
+        one.state = state;
+        one.phase = None;
+        assert!(!one.is_booted(), "{state:?}");
+    }
+    for (phase, booted) in [
+        (Phase::Allocate, false),
+        (Phase::Restore, false),
+        (Phase::Inject, false),
+        (Phase::Boot, true),
+        (Phase::Ready, true),
+    ] {
+        one.phase = Some(phase);
+        assert_eq!(one.is_booted(), booted, "{phase:?}");
+    }
 }
