@@ -1,11 +1,14 @@
 // Snapshots in their owner's hands: download, upload, delete (C07, C16, C19).
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { PassThrough } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { afterEach, test } from "node:test";
 import { fakeAgentStack, Owned, type Snapshot } from "./support/agent.ts";
 import type { Client } from "./support/client.ts";
 import { assertProblem } from "./support/problem.ts";
 import { r2Keys } from "./support/storage.ts";
+import { until } from "./support/wait.ts";
 
 const stack = await fakeAgentStack({ vars: { SNAPSHOT_PERIOD: "86400" } });
 const { agent } = stack;
@@ -75,6 +78,44 @@ test("c19 what does not come as announced is refused, and leaves nothing", async
   assertProblem(wrong, 415, "unsupported_media_type");
   assert.deepEqual(await owned.snapshots(), []);
   assert.deepEqual(r2Keys(stack, `tenants/${owned.asset}/`), []);
+});
+
+test("c07 a download and an upload end with their session, however far they are", async () => {
+  const owned = await Owned.ofNew(stack, "under-way.molt");
+  const big = Buffer.alloc(64 * 1024 * 1024, "molt").toString();
+  const sent = await upload(owned.client, owned.path, big);
+  assert.equal(sent.status, 201, sent.text);
+
+  const download = await owned.client.open("GET", `${owned.path}/snapshots/${sent.json().id}`);
+  assert.equal(download.statusCode, 200);
+  const body = new PassThrough();
+  const headers = {
+    "content-type": "application/zstd",
+    "content-length": String(big.length),
+    "repr-digest": digest(big),
+  };
+  const uploaded = owned.client.open("POST", `${owned.path}/snapshots`, { headers, body }).then(
+    ({ statusCode = 0 }) => statusCode,
+    () => 0,
+  );
+  body.write(big.slice(0, 1024 * 1024));
+  // One that would not be taken in any case is refused for the one under way.
+  await until("it is under way", async () => {
+    const other = await upload(owned.client, owned.path, "x", { "repr-digest": digest("y") });
+    return other.status === 409;
+  });
+
+  assert.equal((await owned.client.post("/v1/auth/logout")).status, 204);
+  await assert.rejects(buffer(download), "it does not come to its end");
+  body.end(big.slice(1024 * 1024));
+  const status = await uploaded;
+  assert.ok(status === 0 || status >= 400, String(status));
+  const again = await Owned.of(stack, owned.asset);
+  assert.deepEqual(
+    (await again.snapshots()).map(({ id }) => id),
+    [sent.json().id],
+  );
+  assert.equal(r2Keys(stack, `tenants/${owned.asset}/`).length, 1);
 });
 
 test("c19 so many uploads are kept, and no more is taken than the owner can see", async () => {

@@ -33,6 +33,9 @@ const CAREFUL: Route[] = [
   ["POST", "/restart"],
   ["GET", "/snapshots"],
   ["POST", "/snapshots"],
+  ["GET", `/snapshots/${ID}`],
+  ["DELETE", `/snapshots/${ID}`],
+  ["GET", "/logs"],
   ["POST", `/snapshots/${ID}/restore`],
   ["GET", "/secrets"],
   ["PUT", "/secrets/openai", { value: KEY }],
@@ -44,6 +47,7 @@ const OTHERS: Route[] = [
   ["GET", ""],
   ["POST", "/stop"],
   ["GET", "/events"],
+  ["GET", "/wakes"],
   ["POST", "/open"],
 ];
 
@@ -120,6 +124,17 @@ test("c07 after a transfer a running agent's open sockets and streams end within
     inTime("end of the agent's stream", streamEnded, within),
   ]);
   assertProblem(await visitor.get("/echo"), 401, "unauthenticated");
+});
+
+test("c07 a log asked for before a transfer is shown to nobody after it", async () => {
+  const owned = await Owned.ofNew(stack, "log-under-way.molt");
+  await owned.start();
+  agent.behave({ logs: { hold: true, lines: ["said to its owner alone"] } });
+  const asked = owned.client.get(`${owned.path}/logs`);
+  const { sandbox } = await until("it is under way", () => agent.begun("logs").at(-1));
+  rpc.control.transfer(owned.asset, buyer.address);
+  assertProblem(await asked, 403, "forbidden");
+  await until("the container is gone", () => !agent.lives(sandbox), { within: 20_000 });
 });
 
 test("c07 after a transfer a sleeping agent's event stream ends within the bound, unasked", async () => {
