@@ -145,6 +145,8 @@ test("c13 c14 after a crash and a restore, asleep, and awake again they are nowh
     return state === "running" && since !== before.since;
   };
   await until("it was saved and runs again", healed, { within: TIMEOUT_MS / 4 });
+  // Nobody used it by healing: without a word from its owner it would fall asleep.
+  await owned.start(STARTS);
   const injected = Object.keys(own).filter((name) => !keptOut.has(name));
   assert.deepEqual(canariesBelow((await sandbox()).files(), canaries).sort(), inTheirFile(injected));
   assert.deepEqual(outside(), []);
