@@ -2,35 +2,18 @@
 // over what exists, and no good one is dropped (C19).
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import type { Owned } from "../support/agent.ts";
 import type { Answer } from "../support/http.ts";
 import { killContainer, killGateway } from "../support/kill.ts";
-import { faultStack, point, Stage } from "../support/stage.ts";
+import { faultStack, Stage } from "../support/stage.ts";
 import { r2Keys } from "../support/storage.ts";
 import { until } from "../support/wait.ts";
+import { finished, GETS, HEADS, OTHER_BYTES, PUTS, strike } from "./strikes.ts";
 
 const SIDE_BY_SIDE = 10;
 const stack = await faultStack();
 const { agent, faults } = stack;
-
-/** What R2 does with an archive that it is given, in words. All but the last can be noticed. */
-const PUTS = {
-  throw: "put fails",
-  "mid-stream": "put fails in its middle",
-  "at-end": "put fails at its end",
-  null: "put answers null",
-  nothing: "put says stored, and has nothing",
-  shorter: "put says stored, and has less",
-  longer: "put says stored, and has more",
-};
-const OTHER_BYTES = "put says stored, and has other bytes";
-const HEADS = { throw: "head fails", null: "head answers null" };
-
-type Work = (struck: () => void) => Promise<string>;
-function strike(fault: string, at: string, work: Work): void {
-  test(`c19 ${fault}: ${at}`, () => point(fault, at, work));
-}
 
 const demand = ({ owned }: Stage): Promise<Answer> => owned.client.post(`${owned.path}/snapshots`);
 const injections = (stage: Stage): number => agent.notesOf(stage.asset, "inject").length;
@@ -132,16 +115,6 @@ describe("saving", { concurrency: SIDE_BY_SIDE }, () => {
 });
 
 describe("restoring", { concurrency: SIDE_BY_SIDE }, () => {
-  /** What is read of R2, and whether another try may do, as it says nothing about the archive. */
-  const GETS = {
-    throw: ["get fails", true],
-    broken: ["get fails in its middle", true],
-    "cut-unsaid": ["get ends too soon", true],
-    null: ["get answers null", false],
-    cut: ["get gives a shorter archive", false],
-    flipped: ["get gives a flipped bit", false],
-    another: ["get gives another tenant's archive", false],
-  } as const;
   for (const [kind, [fault, again]] of Object.entries(GETS)) {
     strike(fault, "a start, until well again", async (struck) => {
       const stage = await Stage.sleeping(stack, "start");
@@ -224,11 +197,4 @@ function upload({ client, path }: Owned, body: string): Promise<Answer> {
 async function anothers(): Promise<string> {
   const other = await Stage.running(stack, "another-with-more-to-say");
   return r2Keys(stack, `tenants/${other.asset}/`)[0] ?? assert.fail("no archive");
-}
-
-/** It is back, and nothing else is wrong. */
-async function finished(stage: Stage, told?: string): Promise<string> {
-  const how = await stage.back();
-  await stage.sound();
-  return told ? `${how}, told: ${told}` : how;
 }

@@ -31,7 +31,8 @@ export class Faults {
     return { faults, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
   }
 
-  #answer(what: string, response: ServerResponse): void {
+  #answer(asked: string, response: ServerResponse): void {
+    const [what = "", of = ""] = asked.split("?");
     this.#asked.set(what, (this.#asked.get(what) ?? 0) + 1);
     const order = this.#orders.get(what);
     if (order === "hold" || what.endsWith("/evict")) {
@@ -39,6 +40,7 @@ export class Faults {
       this.#waiting.set(what, waiting.add(response));
       return void response.once("close", () => waiting.delete(response));
     }
+    if (order?.only !== undefined && !of.includes(`/${order.only}/`)) return void response.end("{}");
     if (order?.times !== undefined && --order.times <= 0) this.#orders.delete(what);
     response.end(JSON.stringify(order ?? {}));
   }

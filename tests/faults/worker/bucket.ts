@@ -11,13 +11,13 @@ export function faultyBucket(bucket: R2Bucket, orders: Orders): object {
   const named = { R2Bucket: class {} };
   return Object.assign(new named.R2Bucket(), {
     async put(key: string, value: Body, options?: R2PutOptions) {
-      return put(bucket, await orders.ask("r2.put"), key, value, options);
+      return put(bucket, await orders.ask("r2.put", key), key, value, options);
     },
     async get(key: string) {
-      return get(bucket, await orders.ask("r2.get"), key);
+      return get(bucket, await orders.ask("r2.get", key), key);
     },
     async head(key: string) {
-      const { kind } = await orders.ask("r2.head");
+      const { kind } = await orders.ask("r2.head", key);
       if (kind === "throw") throw told("head");
       return kind === "null" ? null : bucket.head(key);
     },

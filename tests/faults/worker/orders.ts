@@ -5,6 +5,8 @@ export interface Order {
   kind?: string;
   /** Of another object in R2. */
   key?: string;
+  /** It concerns these objects alone. */
+  only?: string;
   delayMs?: number;
 }
 
@@ -22,8 +24,9 @@ export class Orders {
     await this.#send("evict");
   }
 
-  async ask(what: string): Promise<Order> {
-    const order = (await (await this.#send(what)).json()) as Order;
+  /** `of` is the object in R2 that it is about. */
+  async ask(what: string, of = ""): Promise<Order> {
+    const order = (await (await this.#send(of ? `${what}?${of}` : what)).json()) as Order;
     if (order.delayMs) await new Promise((done) => setTimeout(done, order.delayMs));
     return order;
   }
