@@ -52,11 +52,14 @@ const OF_CONTAINERS = ["agent", "canaries", "proxy", "runtime", "secrets", "snap
   fromRoot(`tests/${name}.test.ts`),
 );
 
-/** The same tests for both kinds of container, three files at a time: they wait more than they compute. */
-const blackBox = (/** @type {string[] | undefined} */ only = undefined) => {
+/**
+ * The same tests for both kinds of container, some files at a time: they wait more than they compute.
+ * @param {number} atOnce @param {string[]} [only]
+ */
+const blackBox = (atOnce, only) => {
   const files = filesUnder(fromRoot("tests")).filter((file) => dirname(file) === fromRoot("tests"));
   const tests = files.filter((file) => file.endsWith(".test.ts") && (only?.includes(file) ?? true));
-  return nodeTest(tests, "--test-concurrency=3");
+  return nodeTest(tests, `--test-concurrency=${atOnce}`);
 };
 
 /** @type {Need[]} */
@@ -88,7 +91,7 @@ const SUITES = {
     title: "Black box, against workerd",
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
-    command: () => blackBox(),
+    command: () => blackBox(5),
   },
   browser: {
     title: "In a browser",
@@ -100,14 +103,14 @@ const SUITES = {
     title: "Black box, all of it with real containers",
     needs: DOCKER,
     built: true,
-    command: () => blackBox(),
+    command: () => blackBox(3),
     env: { TEST_CONTAINERS: "docker" },
   },
   engine: {
     title: "Black box, what is about containers, with real ones",
     needs: DOCKER,
     built: true,
-    command: () => blackBox(OF_CONTAINERS),
+    command: () => blackBox(3, OF_CONTAINERS),
     env: { TEST_CONTAINERS: "docker" },
   },
   containers: {
