@@ -1,7 +1,7 @@
 // `npm test`: builds what the tests run against, then every suite. `npm test -- core dev` runs only those named.
 
 import { spawn } from "node:child_process";
-import { dirname, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { build } from "./build.mjs";
 import { findChromium } from "./lib/chromium.mjs";
@@ -48,24 +48,21 @@ function nodeTest(files, ...options) {
 }
 
 /** The black-box tests whose subject is the container, or what is in it. The others may start some on their way. */
-const OF_CONTAINERS = ["agent", "canaries", "proxy", "runtime", "secrets", "snapshots"].map((name) =>
+const OF_CONTAINERS = ["agent", "canaries", "proxy", "runtime", "snapshots"].map((name) =>
   fromRoot(`tests/${name}.test.ts`),
 );
 
-/**
- * The same tests for both kinds of container, some files at a time: they wait more than they compute.
- * @param {number} atOnce @param {string[]} [only]
- */
-const blackBox = (atOnce, only) => {
-  const files = filesUnder(fromRoot("tests")).filter((file) => dirname(file) === fromRoot("tests"));
-  const tests = files.filter((file) => file.endsWith(".test.ts") && (only?.includes(file) ?? true));
-  return nodeTest(tests, `--test-concurrency=${atOnce}`);
-};
+/** The black-box tests, the same for both kinds of container. */
+const blackBox = () =>
+  filesUnder(fromRoot("tests")).filter((file) => /^tests\/[^/]+\.test\.ts$/.test(relative(ROOT, file)));
+
+/** Some files at a time: they wait more than they compute. */
+const atOnce = (/** @type {number} */ count) => `--test-concurrency=${count}`;
 
 /** @type {Need[]} */
 const DOCKER = ["rust", "wasm-tools", "engine", "base", "sidecar", "image"];
 /** Suites that only `npm run test:containers` and `npm run test:faults` run, or who names them. */
-const NAMED_ONLY = ["docker", "engine", "containers", "sidecar", "faults"];
+const NAMED_ONLY = ["docker", "containers", "sidecar", "faults"];
 
 /** @type {Record<string, Suite>} */
 const SUITES = {
@@ -79,7 +76,7 @@ const SUITES = {
     title: "What runs in the container",
     needs: ["agent"],
     built: false,
-    command: () => nodeTest(testsUnder("container/tests", /\.test\.mjs$/), "--test-concurrency=2"),
+    command: () => nodeTest(testsUnder("container/tests", /\.test\.mjs$/), atOnce(3)),
   },
   dev: {
     title: "Development stand-ins, console and scripts",
@@ -91,33 +88,26 @@ const SUITES = {
     title: "Black box, against workerd",
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
-    command: () => blackBox(5),
+    command: () => nodeTest(blackBox(), atOnce(5)),
   },
   browser: {
     title: "In a browser",
     needs: ["agent", "rust", "wasm-tools", "chromium"],
     built: true,
-    command: () => nodeTest(testsUnder("tests/browser", /\.test\.ts$/), "--test-concurrency=1"),
+    command: () => nodeTest(testsUnder("tests/browser", /\.test\.ts$/), atOnce(2)),
   },
   docker: {
     title: "Black box, all of it with real containers",
     needs: DOCKER,
     built: true,
-    command: () => blackBox(3),
-    env: { TEST_CONTAINERS: "docker" },
-  },
-  engine: {
-    title: "Black box, what is about containers, with real ones",
-    needs: DOCKER,
-    built: true,
-    command: () => blackBox(3, OF_CONTAINERS),
+    command: () => nodeTest(blackBox(), atOnce(3)),
     env: { TEST_CONTAINERS: "docker" },
   },
   containers: {
-    title: "The agent's image, and the real agent in it",
+    title: "What is about containers, with real ones, and the real agent in its image",
     needs: DOCKER,
     built: true,
-    command: () => nodeTest(testsUnder("tests/containers", /\.test\.ts$/), "--test-concurrency=2"),
+    command: () => nodeTest([...OF_CONTAINERS, ...testsUnder("tests/containers", /\.test\.ts$/)], atOnce(3)),
     env: { TEST_CONTAINERS: "docker" },
   },
   faults: {
@@ -125,7 +115,7 @@ const SUITES = {
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
     // One file after the other: each has dozens of agents at a time.
-    command: () => nodeTest(testsUnder("tests/faults", /\.test\.ts$/), "--test-concurrency=1"),
+    command: () => nodeTest(testsUnder("tests/faults", /\.test\.ts$/), atOnce(1)),
     env: { FAULTS_TABLE },
     limit: 3 * SUITE_TIMEOUT_MS,
     before: clearFaults,
