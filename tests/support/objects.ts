@@ -31,9 +31,16 @@ export function objectCount({ dir }: Pick<TestStack, "dir">): number {
   return files.filter((file) => file.includes("Agent") && file.endsWith(".sqlite")).length;
 }
 
+/** A runtime that ends holds its databases for a moment longer. */
+const LOCKED_MS = 10_000;
+
+export function openDatabase(file: string, readOnly = false): DatabaseSync {
+  return new DatabaseSync(file, { readOnly, timeout: LOCKED_MS });
+}
+
 /** Runs SQL on a domain's database while no Worker has it open. */
 export function editObject(stack: TestStack, asset: string, sql: string): void {
-  const database = new DatabaseSync(objectFile(stack, asset));
+  const database = openDatabase(objectFile(stack, asset));
   try {
     database.exec(sql);
   } finally {
@@ -46,7 +53,7 @@ export type Row = Record<string, any>;
 
 /** What a query finds in a domain's database now. */
 export function objectRows(stack: TestStack, asset: string, query: string): Row[] {
-  const database = new DatabaseSync(objectFile(stack, asset), { readOnly: true });
+  const database = openDatabase(objectFile(stack, asset), true);
   try {
     // As plain objects, which is what they are compared with.
     return database

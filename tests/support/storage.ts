@@ -1,7 +1,7 @@
 // What lies in the local KV and R2, read from their databases on disk.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { openDatabase } from "./objects.ts";
 import type { TestStack } from "./stack.ts";
 
 type Row = Record<string, unknown>;
@@ -19,7 +19,7 @@ export function r2Keys(stack: TestStack, prefix: string): string[] {
 /** Runs SQL on what R2 knows of its objects, while no Worker has it open. */
 export function editR2({ dir }: TestStack, sql: string): void {
   for (const file of filesOf(dir, "R2BucketObject")) {
-    const database = new DatabaseSync(file);
+    const database = openDatabase(file);
     const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = '_mf_objects'").get();
     if (there) database.exec(sql);
     database.close();
@@ -34,7 +34,7 @@ function filesOf(dir: string, kind: string): string[] {
 
 function read({ dir }: TestStack, kind: string, table: string, pattern: string): Row[] {
   return filesOf(dir, kind).flatMap((file) => {
-    const database = new DatabaseSync(file, { readOnly: true });
+    const database = openDatabase(file, true);
     try {
       const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table);
       return there ? database.prepare(`SELECT * FROM ${table} WHERE key LIKE ?`).all(pattern) : [];

@@ -2,12 +2,11 @@
 // texts `:now` is the time in milliseconds, `:issued` and `:expires` are a challenge's times, `:host` and `:origin` ours.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { parse } from "smol-toml";
 import { getPlatformProxy } from "wrangler";
 import { ROOT } from "../../dev/stack.ts";
 import type { Snapshot } from "./agent.ts";
-import { objectFile } from "./objects.ts";
+import { objectFile, openDatabase } from "./objects.ts";
 import type { TestStack } from "./stack.ts";
 import type { Claims } from "./tokens.ts";
 
@@ -63,7 +62,7 @@ export async function place(stack: TestStack, domains: readonly Stored[]): Promi
     stack.rpc.control.mint({ asset, name, owner });
     const file = objectFile(stack, asset);
     mkdirSync(dirname(file), { recursive: true });
-    const database = new DatabaseSync(file);
+    const database = openDatabase(file);
     database.exec(sql);
     database.close();
   }
