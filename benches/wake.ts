@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePort } from "../container/tests/support.mjs";
+import { ownPort } from "../dev/ports.ts";
 import { testStack } from "../tests/support/stack.ts";
 import { Bare } from "./support/bare.ts";
 import { line, median, ROUNDS, seconds } from "./support/measure.ts";
@@ -22,7 +22,7 @@ test(`c18 waking with ${SMALL_FILES.title} against a bare boot`, async () => {
   await carryOut(owned, "stop");
   const archive = join(stack.dir, "archive");
   const facts = await download(owned, archive);
-  const port = await freePort();
+  const port = await ownPort();
 
   const times: Record<"woke" | "booted" | (typeof PHASES)[number], number[]> = {
     ...{ woke: [], booted: [] },

@@ -8,6 +8,7 @@ import { devConfig, type WranglerConfig } from "./config.ts";
 import { type Containers, type Engine, onEngine, standIn } from "./containers.ts";
 import { type EchoModel, startEchoModel } from "./echo-model/server.ts";
 import { forward } from "./forward.ts";
+import { LOOPBACK, ownPort } from "./ports.ts";
 import { newSecrets, type Secrets, writeSecrets } from "./secrets.ts";
 import { devAccounts } from "./solana/accounts.ts";
 import { type SolanaRpc, startSolanaRpc } from "./solana/rpc.ts";
@@ -54,7 +55,6 @@ export interface Stack {
 }
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const LOOPBACK = "127.0.0.1";
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const stateDir = resolve(options.stateDir);
@@ -201,18 +201,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The port itself, or a free one for 0; a clear word when something already listens there. */
+/** The port itself, or one of our own for 0; a clear word when something already listens there. */
 export async function usablePort(wanted: number): Promise<number> {
+  if (wanted === 0) return ownPort();
   const server = createServer();
   return new Promise((done, fail) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const busy = error.code === "EADDRINUSE";
       fail(busy ? new Error(`port ${wanted} is in use: end what listens there, or choose another with --port`) : error);
     });
-    server.listen(wanted, LOOPBACK, () => {
-      const address = server.address();
-      const port = typeof address === "object" && address ? address.port : wanted;
-      server.close(() => done(port));
-    });
+    server.listen(wanted, LOOPBACK, () => server.close(() => done(wanted)));
   });
 }

@@ -9,7 +9,8 @@ import path from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 
-import { freePort, makeSandbox, policy, run, until } from "./support.mjs";
+import { ownPort } from "../../dev/ports.ts";
+import { makeSandbox, policy, run, until } from "./support.mjs";
 
 const INIT = new URL("../lib/init.mjs", import.meta.url).href;
 const PATHS = new URL("../lib/paths.mjs", import.meta.url).href;
@@ -28,7 +29,7 @@ const STAND_IN = `
  * @param {Record<string, string>} [env]
  */
 async function started(t, env = {}) {
-  const sandbox = await makeSandbox(t, { AGENT_PORT: String(await freePort()), ...env });
+  const sandbox = await makeSandbox(t, { AGENT_PORT: String(await ownPort()), ...env });
   const openclaw = path.join(sandbox.root, "openclaw");
   await mkdir(openclaw);
   await writeFile(path.join(openclaw, "openclaw.mjs"), STAND_IN);

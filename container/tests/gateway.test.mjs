@@ -9,9 +9,10 @@ import path from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
+import { ownPort } from "../../dev/ports.ts";
 import { Client, probe } from "./client.mjs";
 import { startModel } from "./model.mjs";
-import { AGENT, freePort, makeSandbox, policy, run, until } from "./support.mjs";
+import { AGENT, makeSandbox, policy, run, until } from "./support.mjs";
 
 const KEY = "sk-test-4f1c9a77d0be42c8a6e35b90d2c18f64";
 /** Typed into its pages by their owner. */
@@ -92,8 +93,8 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
   let held = Promise.resolve();
   const model = await startModel({ hold: () => held });
   t.after(() => model.close());
-  const first = await makeSandbox(t, { AGENT_PORT: String(await freePort()), AGENT_COMPILE_CACHE: cache });
-  const second = await makeSandbox(t, { AGENT_PORT: String(await freePort()), AGENT_COMPILE_CACHE: cache });
+  const first = await makeSandbox(t, { AGENT_PORT: String(await ownPort()), AGENT_COMPILE_CACHE: cache });
+  const second = await makeSandbox(t, { AGENT_PORT: String(await ownPort()), AGENT_COMPILE_CACHE: cache });
   const input = JSON.stringify({ config: configFor(model.url), secrets: { openai: KEY, phrase: PHRASE } });
   /** @type {Buffer} */
   let archive;

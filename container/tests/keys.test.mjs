@@ -8,9 +8,10 @@ import http from "node:http";
 import path from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { ownPort } from "../../dev/ports.ts";
 import { Client, probe } from "./client.mjs";
 import { startModel } from "./model.mjs";
-import { AGENT, freePort, makeSandbox, policy, run, until } from "./support.mjs";
+import { AGENT, makeSandbox, policy, run, until } from "./support.mjs";
 
 const BOOT_MS = 180_000;
 const SECRETS = {
@@ -93,7 +94,7 @@ for (const [how, answer] of BOT_APIS) {
     // Before the sandbox is removed, what runs in it ends.
     const ends = { init: async () => {} };
     t.after(() => ends.init());
-    const sandbox = await makeSandbox(t, { AGENT_PORT: String(await freePort()) });
+    const sandbox = await makeSandbox(t, { AGENT_PORT: String(await ownPort()) });
     const init = spawn(process.execPath, [AGENT, "init"], {
       env: { ...sandbox.env, AGENT_EXIT_WITH_STDIN: "1" },
       stdio: ["pipe", "ignore", "ignore"],

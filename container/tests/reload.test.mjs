@@ -6,10 +6,10 @@ import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-
+import { ownPort } from "../../dev/ports.ts";
 import { Client, probe } from "./client.mjs";
 import { startModel } from "./model.mjs";
-import { AGENT, freePort, makeSandbox, policy, run, until } from "./support.mjs";
+import { AGENT, makeSandbox, policy, run, until } from "./support.mjs";
 
 const BOOT_MS = 180_000;
 const key = (/** @type {string} */ what) => `sk-test-${what}-4f1c9a77d0be42c8a6e35b90d2c18f64`;
@@ -55,7 +55,7 @@ test("c13 a running agent takes what changes, and is left without its secrets ho
 }, async (t) => {
   const model = await startModel();
   t.after(() => model.close());
-  const sandbox = await makeSandbox(t, { AGENT_PORT: String(await freePort()) });
+  const sandbox = await makeSandbox(t, { AGENT_PORT: String(await ownPort()) });
   const { paths } = sandbox;
   const inject = (/** @type {object} */ config, /** @type {Record<string, string>} */ secrets) =>
     run(sandbox, ["inject"], JSON.stringify({ config, secrets }));

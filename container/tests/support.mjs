@@ -1,7 +1,6 @@
 // What the tests share: a root of their own, the commands run as real processes, ports, waiting for conditions.
 import { spawn } from "node:child_process";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
-import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -66,18 +65,6 @@ export function run(sandbox, args, input = "", launcher = []) {
     // A command that refuses early does not read to the end.
     child.stdin.on("error", () => {});
     child.stdin.end(input);
-  });
-}
-
-/** @returns {Promise<number>} a port that was free a moment ago */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(address && typeof address === "object" ? address.port : 0));
-    });
   });
 }
 

@@ -4,13 +4,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
+import { ownPort } from "../ports.ts";
 import { type SandboxHost, startSandboxHost } from "./host.ts";
 
 const wrangler = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
@@ -44,7 +44,7 @@ before(async () => {
       vars: { SANDBOX_HOST_URL: host.url, SANDBOX_HOST_TOKEN: token, OTHER: "kept" },
     }),
   );
-  const port = await freePort();
+  const port = await ownPort();
   origin = `http://127.0.0.1:${port}`;
   const args = [wrangler, "dev", "--config", config, "--ip", "127.0.0.1", "--port", String(port), "--persist-to", base];
   worker = spawn(process.execPath, args, {
@@ -68,15 +68,6 @@ after(async () => {
   await host.close();
   rmSync(base, { recursive: true, force: true });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 async function ask(path: string, init?: RequestInit): Promise<Record<string, unknown>> {
   const response = await fetch(origin + path, init);
