@@ -9,6 +9,7 @@ import { fakeAgentStack, type Knobs, Owned, type Snapshot } from "./support/agen
 import type { Client } from "./support/client.ts";
 import { editObject, objectRows } from "./support/objects.ts";
 import { assertProblem } from "./support/problem.ts";
+import { onDocker } from "./support/stack.ts";
 import { editR2, r2Keys } from "./support/storage.ts";
 import { until } from "./support/wait.ts";
 
@@ -30,6 +31,8 @@ async function started(name: string): Promise<Owned> {
 
 /** Nothing more is saved from time to time. */
 const UNCHANGED: Knobs = { snapshot: { print: `${JSON.stringify({ unchanged: true })}\n` } };
+/** On an engine the container ends with the Worker, and an engine may take half a minute to say that one has ended. */
+const HEALS = { within: 240_000 };
 /** A failed one is tried again after a minute. */
 const AGAIN = { within: 90_000 };
 
@@ -226,7 +229,8 @@ for (const part of ["pack", "index"]) {
     assertWhole(owned);
     await until("it is saved after all", async () => (await owned.snapshots()).length >= 2, AGAIN);
     assertWhole(owned);
-    assert.equal(await comesBack(owned), "stays\nmeanwhile");
+    // On an engine the container ends with the Worker, and with it goes what was not saved.
+    assert.equal(await comesBack(owned), onDocker ? "stays\nbefore" : "stays\nmeanwhile");
   });
 }
 
@@ -252,7 +256,11 @@ test("c19 what was left in R2 is swept once nobody can need it, and nothing that
   await stack.replaceWorker(() =>
     editR2(stack, `UPDATE _mf_objects SET uploaded = uploaded - 7200000 WHERE key LIKE 'tenants/${owned.asset}/%'`),
   );
-  await manual(owned);
+  await until(
+    "it is saved once more",
+    async () => (await owned.client.post(`${owned.path}/snapshots`)).status === 201,
+    HEALS,
+  );
   await assertTidy(owned);
   assert.ok(!orphans.some((id) => packsOf(owned).map(lastOf).includes(id)));
   const answer = await owned.client.post(`${owned.path}/snapshots/${kept.id}/restore`);
