@@ -2,7 +2,7 @@
 // whatever else the machine has of Docker and ends with the tests.
 
 import { spawn, spawnSync } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -112,14 +112,15 @@ async function startEngine() {
   const names = ["--containerd-namespace", "multiclaw", "--containerd-plugins-namespace", "multiclaw-plugins"];
   // Containers reach the host and what lies behind it, and not each other, as where agents run.
   const network = ["--bip", BRIDGE, "--icc=false"];
-  const log = createWriteStream(LOG);
+  // To the file itself: through a pipe it would stand still while whoever started it is busy and does not read.
+  const log = openSync(LOG, "w");
   // A group of its own: a terminal's Ctrl-C is for the tests, which still need it to clean up.
   const engine = spawn("dockerd", [...places, ...names, ...network], {
     env: withSystemTools(),
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", log, log],
     detached: true,
   });
-  for (const stream of [engine.stdout, engine.stderr]) stream.pipe(log, { end: false });
+  closeSync(log);
   let ended = "";
   const end = new Promise((resolve) => {
     engine.once("error", (error) => resolve(error.message));
@@ -161,7 +162,6 @@ async function startEngine() {
   removeAbandoned();
   // What is left to run must not be held up by it.
   engine.unref();
-  for (const stream of [engine.stdout, engine.stderr]) /** @type {import("node:net").Socket} */ (stream).unref();
 }
 
 /** The host's address as containers see it. */
