@@ -9,7 +9,7 @@ import { ownPort } from "../dev/ports.ts";
 import { testStack } from "../tests/support/stack.ts";
 import { Bare } from "./support/bare.ts";
 import { line, median, ROUNDS, seconds } from "./support/measure.ts";
-import { agentWith, carryOut, download, removeAll, SMALL_FILES, sandboxOf, sh } from "./support/state.ts";
+import { agentWith, carryOut, download, SMALL_FILES, sandboxOf, sh, stopKept } from "./support/state.ts";
 
 const PHASES = ["allocate", "restore", "inject", "boot"] as const;
 const stack = await testStack({ vars: { SNAPSHOT_PERIOD: "86400", IDLE_TIMEOUT: "86400" } });
@@ -19,7 +19,7 @@ test(`c18 waking with ${SMALL_FILES.title} against a bare boot`, async () => {
   const injected = join(await sandboxOf(stack), "run/agent");
   const read = (name: string) => JSON.parse(readFileSync(join(injected, name), "utf8"));
   const input = { config: read("openclaw.json"), secrets: read("secrets.json") };
-  await carryOut(owned, "stop");
+  await stopKept(stack, owned);
   const archive = join(stack.dir, "archive");
   const facts = await download(owned, archive);
   const port = await ownPort();
@@ -29,15 +29,16 @@ test(`c18 waking with ${SMALL_FILES.title} against a bare boot`, async () => {
     ...{ allocate: [], restore: [], inject: [], boot: [] },
   };
   for (let round = 0; round < ROUNDS; round += 1) {
+    // What was written before is not to be written while this is measured.
+    sh("sync");
     times.woke.push(await seconds(() => carryOut(owned, "start")));
     const { wakes } = (await owned.client.get(`${owned.path}/wakes`)).json();
     for (const phase of PHASES) times[phase].push(wakes[0].phases[phase] / 1000);
-    await carryOut(owned, "stop");
+    await stopKept(stack, owned);
 
-    const root = join(stack.dir, "bare");
+    const root = join(stack.dir, "bare", String(round));
     const bare = new Bare(root, { port, compileCache: join(stack.dir, "node-compile-cache") });
     await bare.restore(archive, facts);
-    // What was just written is not to be written while the boot is measured.
     sh("sync");
     let init: ChildProcess | undefined;
     times.booted.push(
@@ -47,7 +48,6 @@ test(`c18 waking with ${SMALL_FILES.title} against a bare boot`, async () => {
     );
     init?.kill("SIGTERM");
     if (init?.exitCode === null) await once(init, "exit");
-    removeAll(root);
   }
 
   const shown = (values: number[]): string => `${median(values).toFixed(2)} s`;

@@ -1,7 +1,8 @@
-// Run once while the image is built: starts the gateway and stops it again, so that its compiled code comes with the image.
+// Run once while the image is built: starts the gateway and stops it again, so that its compiled code comes with the image,
+// and the list of what it loads.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -56,3 +57,5 @@ init.kill("SIGTERM");
 const [code] = await ended;
 await rm(root, { recursive: true, force: true });
 if (code !== 0) throw new Error(`the gateway ended with code ${code}`);
+const kept = await readdir(CACHE, { recursive: true });
+if (!kept.some((file) => path.basename(file) === "modules.json")) throw new Error("what it loads was not kept");

@@ -1,14 +1,17 @@
-// `init`: the container's first process. Prepares directories, waits until secrets are injected, then runs the gateway.
+// `init`: the container's first process. Prepares directories and the gateway's process, waits until secrets are injected,
+// then lets the gateway run.
 // When that ends by itself, `init` stays for what is to be taken out of the container.
 import { spawn } from "node:child_process";
 import { access, lstat, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 import { answerAsEnded, markEnded } from "./ended.mjs";
 import { AgentError } from "./errors.mjs";
 import { makePrivateDirectory } from "./files.mjs";
+import { GO_DESCRIPTOR } from "./launch-protocol.mjs";
 import { LogTail } from "./log.mjs";
 import { growingMask } from "./mask.mjs";
 import { isMarkedProcessAlive, markProcess } from "./processes.mjs";
@@ -34,16 +37,18 @@ export async function run({ paths, env, stdin }) {
   }
   await prepare(paths);
   await markProcess(paths.initMark, process.pid);
+  const gateway = launchGateway(paths, env);
   try {
     if (!(await waitForGo(paths, stop, milliseconds(env.AGENT_GO_TIMEOUT_MS, DEFAULT_GO_TIMEOUT_MS)))) {
       if (!stop.requested) throw new AgentError("nothing was injected in time");
       return { exit: 0 };
     }
-    const exit = await runGateway(paths, env, stop);
+    const exit = await runGateway(gateway, paths, env, stop);
     if (stop.requested) await rm(paths.gatewayMark, { force: true });
     else await stayEnded(paths, exit, stop, milliseconds(env.AGENT_ENDED_TIMEOUT_MS, DEFAULT_ENDED_TIMEOUT_MS));
     return { exit };
   } finally {
+    gateway.child.kill("SIGKILL");
     // Not sooner: the last snapshot is searched for them.
     await clear(paths);
   }
@@ -111,27 +116,47 @@ async function waitForGo(paths, stop, timeout) {
   return false;
 }
 
+/** @typedef {import("node:stream").Readable} Readable */
+/** @typedef {import("node:child_process").ChildProcessByStdio<null, Readable, Readable>} Child */
+
 /**
+ * Its process, in which nothing of OpenClaw runs yet.
+ * @param {import("./paths.mjs").Paths} paths
+ * @param {NodeJS.ProcessEnv} env
+ */
+function launchGateway(paths, env) {
+  const launch = fileURLToPath(new URL("launch.mjs", import.meta.url));
+  const launcher = path.join(paths.openclaw, "openclaw.mjs");
+  const args = [launch, launcher, "gateway", "run", "--port", String(paths.port)];
+  const child = /** @type {Child} */ (
+    spawn(process.execPath, args, {
+      cwd: paths.data,
+      env: gatewayEnvironment(paths, env),
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+    })
+  );
+  /** @type {Promise<number | undefined>} undefined: there never was one */
+  const ended = new Promise((resolve) => {
+    child.on("error", () => resolve(undefined));
+    child.on("close", (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
+  });
+  const go = /** @type {import("node:stream").Writable} */ (child.stdio[GO_DESCRIPTOR]);
+  // It may have ended meanwhile, which is told by `ended`.
+  go.on("error", () => {});
+  return { child, ended, go };
+}
+
+/**
+ * @param {ReturnType<typeof launchGateway>} gateway
  * @param {import("./paths.mjs").Paths} paths
  * @param {NodeJS.ProcessEnv} env
  * @param {Stop} stop
  * @returns {Promise<number>}
  */
-async function runGateway(paths, env, stop) {
+async function runGateway({ child, ended, go }, paths, env, stop) {
   const log = new LogTail(paths.log, growingMask(paths));
-  const launcher = path.join(paths.openclaw, "openclaw.mjs");
-  const child = spawn(process.execPath, [launcher, "gateway", "run", "--port", String(paths.port)], {
-    cwd: paths.data,
-    env: gatewayEnvironment(paths, env),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
   log.follow(child.stdout);
   log.follow(child.stderr);
-  /** @type {Promise<number>} */
-  const ended = new Promise((resolve, reject) => {
-    child.on("error", () => reject(new AgentError("the gateway could not be started")));
-    child.on("close", (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
-  });
   /** @type {NodeJS.Timeout | undefined} */
   let kill;
   const end = () => {
@@ -140,6 +165,7 @@ async function runGateway(paths, env, stop) {
   };
   stop.listen(end);
   if (child.pid !== undefined) await markProcess(paths.gatewayMark, child.pid);
+  go.end("1");
   // A stop may have come between the last look at the marker and now.
   if (stop.requested && kill === undefined) end();
   // The pipes stay open while a grandchild holds them; the gateway's own exit is what counts.
@@ -151,6 +177,7 @@ async function runGateway(paths, env, stop) {
   });
   const code = await ended;
   clearTimeout(kill);
+  if (code === undefined) throw new AgentError("the gateway could not be started");
   log.write(JSON.stringify({ level: "info", subsystem: "init", message: `gateway ended with code ${code}` }));
   return code;
 }
