@@ -1,10 +1,11 @@
-// Builds what is uploaded: the Worker (WebAssembly) into build/, the owner's console into dist/console. Also the build
-// command of wrangler.toml. `--development` builds the console for local work (into .cache) in place of the production one;
-// `--force` builds the Worker though nothing has changed.
+// Builds what is uploaded: the Worker (WebAssembly) into build/, the owner's console and the description of the API into
+// dist/console. Also the build command of wrangler.toml. `--development` builds the console for local work (into .cache) in
+// place of the production one; `--force` builds the Worker though nothing has changed.
 
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { writeDescription } from "./lib/description.mjs";
 import { hashInputs, isStamped, stamp } from "./lib/inputs.mjs";
 import { Progress } from "./lib/progress.mjs";
 import { BIN, CACHE, fromRoot, lockedCrate, ROOT, toolEnv, UserError, WORKER_BUILD_VERSION } from "./lib/project.mjs";
@@ -83,6 +84,7 @@ export async function buildConsole(variant, outdir = CONSOLE_OUT[variant]) {
     if (entry.isFile() && !/\.(ts|json|md)$/.test(entry.name))
       cpSync(join(ROOT, "console", entry.name), join(outdir, entry.name));
   }
+  await writeDescription(outdir);
   return "built";
 }
 

@@ -1,4 +1,5 @@
-// `npm run check`: formatting, lints, types and file lengths. `--fix` (npm run format) writes the formatting instead.
+// `npm run check`: formatting, lints, types, file lengths, what comes from others, and secrets where none belong. `--fix`
+// (npm run format) writes the formatting instead.
 
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -7,6 +8,7 @@ import { filesUnder } from "./lib/inputs.mjs";
 import { Progress } from "./lib/progress.mjs";
 import { BIN, fromRoot, ROOT, toolEnv, UserError, WASM_TARGET } from "./lib/project.mjs";
 import { CARGO_PROGRESS, cargoProgress, run, runMain } from "./lib/run.mjs";
+import { crates, leakedSecrets, npmAudit } from "./lib/supply.mjs";
 import { ensure } from "./setup.mjs";
 
 const MAX_LINES = 500;
@@ -46,6 +48,8 @@ async function fileLengths() {
   );
 }
 
+const CRATES = crates([".", "fuzz", relative(ROOT, SIDECAR)]);
+
 /** @type {[string, Check][]} */
 const CHECKS = [
   ["rustfmt", cargo("rustfmt", "fmt", "--all", "--check")],
@@ -69,6 +73,11 @@ const CHECKS = [
   ),
   ["biome", tool("biome", "biome", "ci", "--colors=off", "--error-on-warnings", ".")],
   ["file lengths", fileLengths],
+  ["crates", CRATES.rules],
+  ["crates' advisories", CRATES.advisories],
+  ["npm audit", npmAudit(".")],
+  ["npm audit (agent)", npmAudit("container")],
+  ["secrets in files", leakedSecrets],
 ];
 
 /** @type {[string, Check][]} */
@@ -82,8 +91,10 @@ const FIXES = [
 await runMain(async () => {
   const chosen = process.argv.includes("--fix") ? FIXES : CHECKS;
   // The agent's packages have the types of what the container's scripts import.
-  const progress = new Progress(4 + chosen.length);
-  await ensure(progress, "npm", "rust", "lints", "agent");
+  /** @type {import("./setup.mjs").Need[]} */
+  const needs = ["npm", "rust", "lints", ...(chosen === CHECKS ? /** @type {const} */ (["deny"]) : []), "agent"];
+  const progress = new Progress(needs.length + chosen.length);
+  await ensure(progress, ...needs);
   /** @type {string[]} */
   const failures = [];
   for (const [title, check] of chosen) {

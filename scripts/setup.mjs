@@ -8,12 +8,13 @@ import { ensureAgentImage, ensureBase, ensureSidecar } from "./lib/images.mjs";
 import { installAgent, installPackages } from "./lib/packages.mjs";
 import { Progress } from "./lib/progress.mjs";
 import { linkProjectNode, ROOT, UserError } from "./lib/project.mjs";
+import { ensureSchemathesis } from "./lib/python.mjs";
 import { runMain } from "./lib/run.mjs";
 import { ensureFaultFinder, ensureLints, ensureTarget, ensureWasmTools } from "./lib/rust.mjs";
 
 const OLDEST_NODE = 20;
 
-/** @typedef {"npm" | "agent" | "rust" | "lints" | "wasm-tools" | "fuzz" | "mutants" | "chromium" | "engine" | "base" | "sidecar" | "image"} Need */
+/** @typedef {"npm" | "agent" | "rust" | "lints" | "wasm-tools" | "deny" | "fuzz" | "mutants" | "schemathesis" | "chromium" | "engine" | "base" | "sidecar" | "image"} Need */
 
 /** @type {Record<Need, {title: string, work: (report: (detail: string) => void) => Promise<string>}>} */
 const STEPS = {
@@ -29,8 +30,10 @@ const STEPS = {
   rust: { title: "Rust", work: ensureTarget },
   lints: { title: "Rust lints", work: ensureLints },
   "wasm-tools": { title: "WebAssembly tools", work: ensureWasmTools },
+  deny: { title: "cargo-deny", work: ensureFaultFinder("deny") },
   fuzz: { title: "cargo-fuzz", work: ensureFaultFinder("fuzz") },
   mutants: { title: "cargo-mutants", work: ensureFaultFinder("mutants") },
+  schemathesis: { title: "Schemathesis", work: ensureSchemathesis },
   chromium: { title: "Browser", work: ensureChromium },
   engine: { title: "Docker Engine", work: ensureEngine },
   base: { title: "Base image", work: ensureBase },

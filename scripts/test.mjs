@@ -11,6 +11,7 @@ import { SIDECAR } from "./lib/images.mjs";
 import { filesUnder } from "./lib/inputs.mjs";
 import { duration, Progress } from "./lib/progress.mjs";
 import { fromRoot, projectNode, ROOT, toolEnv, UserError } from "./lib/project.mjs";
+import { schemathesis } from "./lib/python.mjs";
 import { plain, runMain } from "./lib/run.mjs";
 import { ensure } from "./setup.mjs";
 
@@ -61,8 +62,8 @@ const atOnce = (/** @type {number} */ count) => `--test-concurrency=${count}`;
 
 /** @type {Need[]} */
 const DOCKER = ["rust", "wasm-tools", "engine", "base", "sidecar", "image"];
-/** Suites that only `npm run test:containers` and `npm run test:faults` run, or who names them. */
-const NAMED_ONLY = ["docker", "containers", "sidecar", "faults"];
+/** Suites that only a command of their own runs, or who names them. */
+const NAMED_ONLY = ["docker", "containers", "sidecar", "faults", "openapi"];
 
 /** @type {Record<string, Suite>} */
 const SUITES = {
@@ -120,6 +121,13 @@ const SUITES = {
     limit: 3 * SUITE_TIMEOUT_MS,
     before: clearFaults,
     after: printFaults,
+  },
+  openapi: {
+    title: "The running service against its description",
+    needs: ["rust", "wasm-tools", "schemathesis"],
+    built: true,
+    command: () => nodeTest(testsUnder("tests/openapi", /\.test\.ts$/)),
+    env: { SCHEMATHESIS: schemathesis() },
   },
   sidecar: {
     title: "The stand-in for workerd's network sidecar",
@@ -215,6 +223,7 @@ async function main() {
     "wasm-tools",
     "agent",
     "chromium",
+    "schemathesis",
     "engine",
     "base",
     "sidecar",

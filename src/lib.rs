@@ -9,12 +9,12 @@ use multiclaw_core::config::{Hosts, Surface, WebOrigin};
 use multiclaw_core::csrf::Sender;
 use multiclaw_core::error::{Code, Problem};
 use multiclaw_core::keyless::PATH_PREFIX;
-use multiclaw_core::route::{AppRoute, EntryRoute};
+use multiclaw_core::route::{AppRoute, EntryRoute, HEALTH_PATH};
 use worker::{Context, Env, Request, Response, event};
 
 // Named here so that the bundle exports it: a class of a dependency that nobody names is silently left out.
 pub use multiclaw_agent_object::Agent;
-use multiclaw_agent_object::port::Outcome;
+use multiclaw_agent_object::port::{Outcome, Tried as _};
 use multiclaw_agent_object::settings;
 
 use crate::input::header;
@@ -27,8 +27,11 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-    if request.path() == "/healthz" && !is_agent_host(&request, &env) {
-        return respond::health();
+    if request.path() == HEALTH_PATH && !is_agent_host(&request, &env) {
+        return match AppRoute::find(&request.inner().method(), HEALTH_PATH) {
+            Ok(_) => respond::health(),
+            Err(error) => respond::route_error(error, &Shell::Bare),
+        };
     }
     let hosts = match settings::hosts(&env) {
         Ok(hosts) => hosts,
@@ -101,8 +104,11 @@ async fn app(
         origin: allowed,
         site: site.as_deref(),
     };
-    // Neither is a page's to call: links lead to the console, and notices have a secret.
-    let open = matches!(route, AppRoute::Console | AppRoute::SolanaHook);
+    // None is a page's to call: links lead to what is public, and notices have a secret.
+    let open = matches!(
+        route,
+        AppRoute::Health | AppRoute::Description | AppRoute::Console | AppRoute::SolanaHook
+    );
     if !open && !sender.may_call() {
         let detail = "What changes something needs an `Origin` of APP_ORIGINS, and no other page may call the API.";
         return respond::failure(&Problem::new(Code::OriginNotAllowed, detail).into(), &shell);
@@ -118,6 +124,7 @@ async fn dispatch(
     context: &Context,
 ) -> Outcome<Response> {
     match route {
+        AppRoute::Health => respond::health().tried("health"),
         AppRoute::Challenge => handlers::auth::challenge(request, env, hosts).await,
         AppRoute::Verify => handlers::auth::verify(request, env).await,
         AppRoute::Session => handlers::auth::session(&request, env).await,
@@ -127,6 +134,6 @@ async fn dispatch(
         AppRoute::EndAllSessions => handlers::auth::end_all_sessions(&request, env).await,
         AppRoute::SolanaHook => handlers::hooks::solana(&request, env, context).await,
         AppRoute::Agent(asset, route) => handlers::agent::handle(asset, route, request, env).await,
-        AppRoute::Console => ports::assets::fetch(request, env).await,
+        AppRoute::Description | AppRoute::Console => ports::assets::fetch(request, env).await,
     }
 }

@@ -23,9 +23,10 @@ const CONSOLE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
 /// `GET /healthz`: that the Worker runs, and which version. It touches no binding.
 pub fn health() -> worker::Result<Response> {
     let body = serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
-    ResponseBuilder::new()
+    let response = ResponseBuilder::new()
         .with_header("cache-control", "no-store")?
-        .from_json(&body)
+        .from_json(&body)?;
+    dress(response, &Shell::Bare)
 }
 
 pub fn finish(result: Outcome<Response>, shell: &Shell) -> worker::Result<Response> {
@@ -76,7 +77,7 @@ pub fn route_error(error: RouteError, shell: &Shell) -> worker::Result<Response>
                 format!("This route takes {allowed}."),
             );
             let response = reply::problem(&problem)?;
-            response.headers().set("allow", allowed)?;
+            response.headers().set("allow", &allowed)?;
             dress(response, shell)
         }
     }

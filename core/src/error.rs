@@ -56,6 +56,32 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code there is.
+    pub const ALL: [Self; 22] = [
+        Self::MalformedBody,
+        Self::InvalidField,
+        Self::InvalidValue,
+        Self::Unauthenticated,
+        Self::ChallengeInvalid,
+        Self::SignatureInvalid,
+        Self::Forbidden,
+        Self::OriginNotAllowed,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::WrongState,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::RateLimited,
+        Self::KeyRefused,
+        Self::ProviderUnavailable,
+        Self::AgentBadResponse,
+        Self::AgentUnavailable,
+        Self::RpcUnavailable,
+        Self::StorageUnavailable,
+        Self::Misconfigured,
+        Self::Internal,
+    ];
+
     /// HTTP status of the answer.
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -310,14 +336,7 @@ mod tests {
 
     #[test]
     fn codes_serialise_as_their_text() {
-        for code in [
-            Code::MalformedBody,
-            Code::InvalidValue,
-            Code::Forbidden,
-            Code::RpcUnavailable,
-            Code::AgentBadResponse,
-            Code::Internal,
-        ] {
+        for code in Code::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
     }

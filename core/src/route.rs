@@ -7,6 +7,9 @@ use crate::secrets::{CATALOGUE, SecretName};
 /// A route of the app origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppRoute {
+    Health,
+    /// The description of this interface, `docs/openapi.yaml` as JSON.
+    Description,
     Challenge,
     Verify,
     Session,
@@ -65,22 +68,93 @@ pub enum EntryRoute {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RouteError {
     /// The path exists; these methods do.
-    Method(&'static str),
+    Method(String),
     Problem(Problem),
 }
 
-fn not_found() -> RouteError {
-    RouteError::Problem(Problem::new(
+/// Path of [`AppRoute::Health`].
+pub const HEALTH_PATH: &str = "/healthz";
+
+/// One operation of the app origin.
+pub struct Row {
+    pub method: &'static str,
+    /// With `{...}` in place of what varies.
+    pub path: &'static str,
+    target: Target,
+}
+
+/// What a row leads to, by what varies in its path.
+#[derive(Clone, Copy)]
+enum Target {
+    App(AppRoute),
+    /// `{id}`
+    Session(fn(SessionId) -> AppRoute),
+    /// `{asset}`
+    Agent(AgentRoute),
+    /// `{asset}`, `{id}`
+    Snapshot(fn(SnapshotId) -> AgentRoute),
+    /// `{asset}`, `{name}`
+    Secret(fn(SecretName) -> AgentRoute),
+}
+
+const fn row(method: &'static str, path: &'static str, target: Target) -> Row {
+    Row {
+        method,
+        path,
+        target,
+    }
+}
+
+/// The interface of the app origin: what is not here are the console's files. `docs/openapi.yaml` describes each row
+/// (`core/tests/interface.rs`). A path stands before those whose `{...}` it would fill.
+#[rustfmt::skip]
+pub const INTERFACE: [Row; 32] = [
+    row("GET", HEALTH_PATH, Target::App(AppRoute::Health)),
+    row("HEAD", HEALTH_PATH, Target::App(AppRoute::Health)),
+    row("GET", "/v1/openapi.json", Target::App(AppRoute::Description)),
+    row("HEAD", "/v1/openapi.json", Target::App(AppRoute::Description)),
+    row("POST", "/v1/auth/challenge", Target::App(AppRoute::Challenge)),
+    row("POST", "/v1/auth/verify", Target::App(AppRoute::Verify)),
+    row("GET", "/v1/auth/session", Target::App(AppRoute::Session)),
+    row("POST", "/v1/auth/logout", Target::App(AppRoute::Logout)),
+    row("GET", "/v1/auth/sessions", Target::App(AppRoute::ListSessions)),
+    row("DELETE", "/v1/auth/sessions", Target::App(AppRoute::EndAllSessions)),
+    row("DELETE", "/v1/auth/sessions/{id}", Target::Session(AppRoute::EndSession)),
+    row("GET", "/v1/agents/{asset}", Target::Agent(AgentRoute::Status)),
+    row("POST", "/v1/agents/{asset}/start", Target::Agent(AgentRoute::Start)),
+    row("POST", "/v1/agents/{asset}/stop", Target::Agent(AgentRoute::Stop)),
+    row("POST", "/v1/agents/{asset}/restart", Target::Agent(AgentRoute::Restart)),
+    row("GET", "/v1/agents/{asset}/events", Target::Agent(AgentRoute::Events)),
+    row("POST", "/v1/agents/{asset}/open", Target::Agent(AgentRoute::Open)),
+    row("GET", "/v1/agents/{asset}/snapshots", Target::Agent(AgentRoute::ListSnapshots)),
+    row("POST", "/v1/agents/{asset}/snapshots", Target::Agent(AgentRoute::TakeSnapshot)),
+    row("GET", "/v1/agents/{asset}/snapshots/{id}", Target::Snapshot(AgentRoute::DownloadSnapshot)),
+    row("DELETE", "/v1/agents/{asset}/snapshots/{id}", Target::Snapshot(AgentRoute::DeleteSnapshot)),
+    row("POST", "/v1/agents/{asset}/snapshots/{id}/restore", Target::Snapshot(AgentRoute::RestoreSnapshot)),
+    row("GET", "/v1/agents/{asset}/logs", Target::Agent(AgentRoute::Logs)),
+    row("GET", "/v1/agents/{asset}/wakes", Target::Agent(AgentRoute::Wakes)),
+    row("GET", "/v1/agents/{asset}/secrets", Target::Agent(AgentRoute::ListSecrets)),
+    row("POST", "/v1/agents/{asset}/secrets/import", Target::Agent(AgentRoute::ImportSecrets)),
+    row("PUT", "/v1/agents/{asset}/secrets/{name}", Target::Secret(AgentRoute::PutSecret)),
+    row("DELETE", "/v1/agents/{asset}/secrets/{name}", Target::Secret(AgentRoute::DeleteSecret)),
+    row("GET", "/v1/agents/{asset}/settings", Target::Agent(AgentRoute::Settings)),
+    row("PUT", "/v1/agents/{asset}/settings", Target::Agent(AgentRoute::PutSettings)),
+    row("GET", "/v1/agents/{asset}/usage", Target::Agent(AgentRoute::Usage)),
+    row("POST", "/hooks/solana", Target::App(AppRoute::SolanaHook)),
+];
+
+fn not_found() -> Problem {
+    Problem::new(
         Code::NotFound,
         "There is no such route. The API is below /v1/.",
-    ))
+    )
 }
 
 fn only<T>(method: &str, allowed: &'static str, route: T) -> Result<T, RouteError> {
     if method == allowed {
         Ok(route)
     } else {
-        Err(RouteError::Method(allowed))
+        Err(RouteError::Method(allowed.to_owned()))
     }
 }
 
@@ -88,7 +162,46 @@ fn read<T>(method: &str, route: T) -> Result<T, RouteError> {
     if method == "GET" || method == "HEAD" {
         Ok(route)
     } else {
-        Err(RouteError::Method("GET, HEAD"))
+        Err(RouteError::Method("GET, HEAD".to_owned()))
+    }
+}
+
+/// What stands in `path` where the template has `{...}`; `None` unless the rest is the same.
+fn given<'a>(template: &str, path: &'a str) -> Option<Vec<&'a str>> {
+    let (mut parts, mut given) = (path.split('/'), Vec::new());
+    for expected in template.split('/') {
+        let part = parts.next()?;
+        if expected.starts_with('{') {
+            given.push(part);
+        } else if expected != part {
+            return None;
+        }
+    }
+    parts.next().is_none().then_some(given)
+}
+
+impl Target {
+    fn resolve(self, given: &[&str]) -> Result<AppRoute, Problem> {
+        match (self, given) {
+            (Self::App(route), []) => Ok(route),
+            (Self::Session(make), [id]) => SessionId::parse(id)
+                .map(make)
+                .map_err(|error| Problem::field("id", error.expected())),
+            (Self::Agent(route), [asset]) => Ok(AppRoute::Agent(parse_asset(asset)?, route)),
+            (Self::Snapshot(make), [asset, id]) => {
+                let asset = parse_asset(asset)?;
+                let id = SnapshotId::parse(id)
+                    .map_err(|error| Problem::field("id", error.expected()))?;
+                Ok(AppRoute::Agent(asset, make(id)))
+            }
+            (Self::Secret(make), [asset, name]) => {
+                let asset = parse_asset(asset)?;
+                let name = SecretName::parse(name).ok_or_else(unknown_secret)?;
+                Ok(AppRoute::Agent(asset, make(name)))
+            }
+            // No row has other parameters than its target takes.
+            _ => Err(not_found()),
+        }
     }
 }
 
@@ -96,87 +209,32 @@ impl AppRoute {
     /// # Errors
     /// [`RouteError`] with the methods that exist, or the problem of a malformed path.
     pub fn find(method: &str, path: &str) -> Result<Self, RouteError> {
-        let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
-        match parts.as_slice() {
-            ["v1", "auth", "challenge"] => only(method, "POST", Self::Challenge),
-            ["v1", "auth", "verify"] => only(method, "POST", Self::Verify),
-            ["v1", "auth", "session"] => only(method, "GET", Self::Session),
-            ["v1", "auth", "logout"] => only(method, "POST", Self::Logout),
-            ["v1", "auth", "sessions"] => match method {
-                "GET" => Ok(Self::ListSessions),
-                "DELETE" => Ok(Self::EndAllSessions),
-                _ => Err(RouteError::Method("GET, DELETE")),
-            },
-            ["v1", "auth", "sessions", id] => {
-                let id = SessionId::parse(id)
-                    .map_err(|error| RouteError::Problem(Problem::field("id", error.expected())))?;
-                only(method, "DELETE", Self::EndSession(id))
+        let mut rows = INTERFACE
+            .iter()
+            .filter_map(|row| Some((row, given(row.path, path)?)));
+        let Some((first, given)) = rows.next() else {
+            let top = path.strip_prefix('/').unwrap_or(path).split('/').next();
+            return match top {
+                Some("v1" | "hooks") => Err(RouteError::Problem(not_found())),
+                _ => read(method, Self::Console),
+            };
+        };
+        let at_path = || INTERFACE.iter().filter(|row| row.path == first.path);
+        let row = at_path().find(|row| row.method == method);
+        let route = row.unwrap_or(first).target.resolve(&given);
+        match (route, row) {
+            (Err(problem), _) => Err(RouteError::Problem(problem)),
+            (Ok(route), Some(_)) => Ok(route),
+            (Ok(_), None) => {
+                let methods: Vec<&str> = at_path().map(|row| row.method).collect();
+                Err(RouteError::Method(methods.join(", ")))
             }
-            ["hooks", "solana"] => only(method, "POST", Self::SolanaHook),
-            ["v1", "agents", asset, rest @ ..] => {
-                let asset = Asset::parse(asset).map_err(|error| {
-                    RouteError::Problem(Problem::field("asset", error.expected()))
-                })?;
-                AgentRoute::find(method, rest).map(|route| Self::Agent(asset, route))
-            }
-            ["v1" | "hooks", ..] => Err(not_found()),
-            _ => read(method, Self::Console),
         }
     }
 }
 
-impl AgentRoute {
-    fn find(method: &str, parts: &[&str]) -> Result<Self, RouteError> {
-        match parts {
-            [] => only(method, "GET", Self::Status),
-            ["start"] => only(method, "POST", Self::Start),
-            ["stop"] => only(method, "POST", Self::Stop),
-            ["restart"] => only(method, "POST", Self::Restart),
-            ["events"] => only(method, "GET", Self::Events),
-            ["open"] => only(method, "POST", Self::Open),
-            ["snapshots"] => match method {
-                "GET" => Ok(Self::ListSnapshots),
-                "POST" => Ok(Self::TakeSnapshot),
-                _ => Err(RouteError::Method("GET, POST")),
-            },
-            ["snapshots", id] => {
-                let id = snapshot_id(id)?;
-                match method {
-                    "GET" => Ok(Self::DownloadSnapshot(id)),
-                    "DELETE" => Ok(Self::DeleteSnapshot(id)),
-                    _ => Err(RouteError::Method("GET, DELETE")),
-                }
-            }
-            ["snapshots", id, "restore"] => {
-                only(method, "POST", Self::RestoreSnapshot(snapshot_id(id)?))
-            }
-            ["logs"] => only(method, "GET", Self::Logs),
-            ["wakes"] => only(method, "GET", Self::Wakes),
-            ["secrets"] => only(method, "GET", Self::ListSecrets),
-            ["secrets", "import"] => only(method, "POST", Self::ImportSecrets),
-            ["secrets", name] => {
-                let name =
-                    SecretName::parse(name).ok_or_else(|| RouteError::Problem(unknown_secret()))?;
-                match method {
-                    "PUT" => Ok(Self::PutSecret(name)),
-                    "DELETE" => Ok(Self::DeleteSecret(name)),
-                    _ => Err(RouteError::Method("PUT, DELETE")),
-                }
-            }
-            ["settings"] => match method {
-                "GET" => Ok(Self::Settings),
-                "PUT" => Ok(Self::PutSettings),
-                _ => Err(RouteError::Method("GET, PUT")),
-            },
-            ["usage"] => only(method, "GET", Self::Usage),
-            _ => Err(not_found()),
-        }
-    }
-}
-
-fn snapshot_id(text: &str) -> Result<SnapshotId, RouteError> {
-    SnapshotId::parse(text)
-        .map_err(|error| RouteError::Problem(Problem::field("id", error.expected())))
+fn parse_asset(text: &str) -> Result<Asset, Problem> {
+    Asset::parse(text).map_err(|error| Problem::field("asset", error.expected()))
 }
 
 fn unknown_secret() -> Problem {
@@ -197,11 +255,12 @@ impl EntryRoute {
             None => Ok(Self::Proxy),
             Some("enter") if method == "POST" => Ok(Self::Redeem),
             Some("enter") => {
-                read(method, Self::Page).map_err(|_| RouteError::Method("GET, HEAD, POST"))
+                read(method, Self::Page)
+                    .map_err(|_| RouteError::Method("GET, HEAD, POST".to_owned()))
             }
             Some("enter.js") => read(method, Self::Script),
             Some("status") => only(method, "GET", Self::Status),
-            Some(_) => Err(not_found()),
+            Some(_) => Err(RouteError::Problem(not_found())),
         }
     }
 }
@@ -220,6 +279,8 @@ mod tests {
         let id = SnapshotId::from_random([1; 16]);
         let session = SessionId::from_random([2; 16]);
         let cases = [
+            ("GET", "/healthz".to_owned(), AppRoute::Health),
+            ("HEAD", "/v1/openapi.json".to_owned(), AppRoute::Description),
             ("POST", "/v1/auth/challenge".to_owned(), AppRoute::Challenge),
             ("POST", "/v1/auth/verify".to_owned(), AppRoute::Verify),
             ("GET", "/v1/auth/session".to_owned(), AppRoute::Session),
@@ -352,19 +413,19 @@ mod tests {
     fn a_wrong_method_is_told_the_right_ones() {
         assert_eq!(
             AppRoute::find("GET", "/v1/auth/challenge"),
-            Err(RouteError::Method("POST"))
+            Err(RouteError::Method("POST".to_owned()))
         );
         assert_eq!(
             AppRoute::find("POST", "/"),
-            Err(RouteError::Method("GET, HEAD"))
+            Err(RouteError::Method("GET, HEAD".to_owned()))
         );
         assert_eq!(
             AppRoute::find("get", "/v1/auth/session"),
-            Err(RouteError::Method("GET"))
+            Err(RouteError::Method("GET".to_owned()))
         );
         assert_eq!(
             EntryRoute::find("DELETE", "/.edge/enter"),
-            Err(RouteError::Method("GET, HEAD, POST"))
+            Err(RouteError::Method("GET, HEAD, POST".to_owned()))
         );
     }
 

@@ -11,6 +11,7 @@ export const BIN = join(ROOT, "node_modules", ".bin");
 
 /** Must be the release of the `worker` crate in Cargo.toml. */
 export const WORKER_BUILD_VERSION = "0.8.7";
+export const CARGO_DENY_VERSION = "0.20.2";
 export const CARGO_FUZZ_VERSION = "0.13.2";
 export const CARGO_MUTANTS_VERSION = "27.1.0";
 export const WASM_TARGET = "wasm32-unknown-unknown";

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import {
   CACHE,
+  CARGO_DENY_VERSION,
   CARGO_FUZZ_VERSION,
   CARGO_MUTANTS_VERSION,
   lockedCrate,
@@ -91,8 +92,9 @@ async function cargoInstall({ name, version, binary, locked }, report) {
   return true;
 }
 
-/** What only who looks for faults needs. @type {Record<"fuzz" | "mutants", {name: string, version: string, binary: string, locked: boolean}>} */
+/** What only who looks for faults needs, in the code or in what it is made of. @type {Record<"deny" | "fuzz" | "mutants", {name: string, version: string, binary: string, locked: boolean}>} */
 const FAULT_FINDERS = {
+  deny: { name: "cargo-deny", version: CARGO_DENY_VERSION, binary: "cargo-deny", locked: true },
   fuzz: { name: "cargo-fuzz", version: CARGO_FUZZ_VERSION, binary: "cargo-fuzz", locked: true },
   mutants: { name: "cargo-mutants", version: CARGO_MUTANTS_VERSION, binary: "cargo-mutants", locked: true },
 };

@@ -1,4 +1,4 @@
-//! `ASSETS`: the console's files.
+//! `ASSETS`: the console's files, and the description of the API.
 
 use multiclaw_agent_object::port::{Outcome, Tried as _};
 use multiclaw_core::error::{Code, Failure, Problem};

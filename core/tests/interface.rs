@@ -1,0 +1,108 @@
+//! The description of the API says what the router does: every operation of one is in the other, and so is every code of a
+//! refusal, under the status that it has.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+
+use std::collections::BTreeSet;
+
+use multiclaw_core::error::Code;
+use multiclaw_core::ids::{Asset, SessionId, SnapshotId};
+use multiclaw_core::route::{AppRoute, INTERFACE, RouteError};
+
+const DESCRIPTION: &str = include_str!("../../docs/openapi.yaml");
+
+/// The lines of one of its top-level sections, with how far they are indented.
+fn section(name: &str) -> impl Iterator<Item = (usize, &'static str)> {
+    let lines = DESCRIPTION.lines().skip_while(move |line| *line != name);
+    let within = lines.skip(1).take_while(|line| {
+        line.is_empty() || line.starts_with(' ') || line.trim_start().starts_with('#')
+    });
+    within.map(|line| (line.len() - line.trim_start().len(), line.trim()))
+}
+
+fn described() -> BTreeSet<(String, String)> {
+    let mut operations = BTreeSet::new();
+    let mut path = "";
+    for (depth, line) in section("paths:") {
+        let Some(key) = line.strip_suffix(':') else {
+            continue;
+        };
+        match depth {
+            2 => path = key,
+            4 if key != "parameters" => {
+                operations.insert((key.to_uppercase(), path.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    operations
+}
+
+#[test]
+fn every_operation_is_described_and_no_other() {
+    let routed: BTreeSet<(String, String)> = INTERFACE
+        .iter()
+        .map(|row| (row.method.to_owned(), row.path.to_owned()))
+        .collect();
+    assert_eq!(routed.len(), INTERFACE.len(), "a row stands there twice");
+    assert_eq!(described(), routed);
+}
+
+#[test]
+fn every_row_is_found_by_its_own_path_and_method() {
+    let id = SnapshotId::from_random([7; 16]).to_string();
+    assert!(SessionId::parse(&id).is_ok());
+    let mut found = BTreeSet::new();
+    for row in &INTERFACE {
+        let path = row
+            .path
+            .replace("{asset}", &Asset::from_bytes([9; 32]).to_string())
+            .replace("{id}", &id)
+            .replace("{name}", "openai");
+        let route = AppRoute::find(row.method, &path)
+            .unwrap_or_else(|error| panic!("{} {path}: {error:?}", row.method));
+        assert_ne!(route, AppRoute::Console, "{path}");
+        // HEAD is the only method that may lead where another one does.
+        assert!(
+            row.method == "HEAD" || found.insert(format!("{route:?}")),
+            "{} {path}",
+            row.method
+        );
+        let Err(RouteError::Method(methods)) = AppRoute::find("TRACE", &path) else {
+            panic!("TRACE {path}");
+        };
+        assert!(
+            methods.split(", ").any(|method| method == row.method),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn every_code_is_described_under_its_status() {
+    let mut told = BTreeSet::new();
+    let mut status = None;
+    for (depth, line) in section("components:") {
+        if depth == 4 {
+            let name = line.strip_suffix(':').unwrap_or_default();
+            status = name
+                .strip_prefix("Problem")
+                .and_then(|text| text.parse::<u16>().ok());
+        }
+        let Some((status, codes)) = status.zip(line.split_once("code: { enum: [")) else {
+            continue;
+        };
+        assert!(
+            line.contains(&format!("status: {{ const: {status} }}")),
+            "{line}"
+        );
+        let codes = codes.1.split_once(']').unwrap().0;
+        for code in codes.split(", ") {
+            assert!(told.insert((code.to_owned(), status)), "{code} is told twice");
+        }
+    }
+    let known: BTreeSet<(String, u16)> = Code::ALL
+        .iter()
+        .map(|code| (code.as_str().to_owned(), code.status()))
+        .collect();
+    assert_eq!(told, known);
+}

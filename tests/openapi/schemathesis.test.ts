@@ -1,0 +1,130 @@
+// The running service against its description, by schemathesis: inputs of every kind that the description allows, and of
+// many that it does not. Nothing may be answered that is not described, and nothing with a fault of the service's own.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { after, test } from "node:test";
+import bs58 from "bs58";
+import { stringify } from "smol-toml";
+import { devAssetAddress, devKeypair } from "../../dev/solana/accounts.ts";
+import type { WranglerConfig } from "../../dev/config.ts";
+import { ROOT } from "../../dev/stack.ts";
+import { fakeAgentStack, Owned } from "../support/agent.ts";
+import { challenge } from "../support/login.ts";
+import { Door, HOOK, ID, ORIGIN, SESSION } from "./door.ts";
+
+const EXAMPLES = 10;
+const SEED = 20_261_127;
+const LIMIT_MS = 600_000;
+/** What it does of itself; the door adds nothing to these but the session. */
+const CHECKS = [
+  "not_a_server_error",
+  "status_code_conformance",
+  "content_type_conformance",
+  "response_headers_conformance",
+  "response_schema_conformance",
+  "unsupported_method",
+  "ignored_auth",
+];
+
+const program = process.env.SCHEMATHESIS;
+assert.ok(program, "npm run test:openapi installs schemathesis and names it");
+
+const hookSecret = randomBytes(32).toString("base64url");
+/** As many sign-ins as it likes: what limits them is tested elsewhere. */
+const generous = (config: WranglerConfig) => ({
+  outer: {
+    ...config,
+    ratelimits: (config.ratelimits as WranglerConfig[]).map((one) => ({ ...one, simple: { limit: 1e6, period: 60 } })),
+  },
+  others: {},
+});
+const stack = await fakeAgentStack({ workers: generous, secrets: { SOLANA_WEBHOOK_SECRET: hookSecret } });
+const asset = await devAssetAddress("alice.molt");
+const wallet = await devKeypair("owner");
+const owned = await Owned.of(stack, asset);
+const needsItRunning = new RegExp(`^POST /v1/agents/${asset}/(snapshots|secrets/import)$`);
+const door = await Door.open({
+  origin: stack.appOrigin,
+  hookSecret,
+  signIn: async () => (await Owned.of(stack, asset)).client,
+  proof: async () => {
+    const { nonce, message } = await challenge(stack.client(), asset, wallet.address);
+    return JSON.stringify({ nonce, signature: bs58.encode(await wallet.sign(new TextEncoder().encode(message))) });
+  },
+  before: async (operation, owner) => {
+    if (needsItRunning.test(operation)) await new Owned(owner, asset).start();
+  },
+});
+
+const dir = mkdtempSync(join(tmpdir(), "multiclaw-openapi-"));
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+async function run(config: Record<string, unknown>): Promise<string> {
+  const file = join(dir, "schemathesis.toml");
+  writeFileSync(file, stringify(config));
+  // By its address it would leave out the operation that serves it.
+  const served = await stack.client().get("/v1/openapi.json");
+  const description = join(dir, "openapi.json");
+  writeFileSync(description, served.body);
+  const args = ["--config-file", file, "run", description, "--url", door.url, "--checks", CHECKS.join(",")];
+  const child = spawn(program ?? "", args, { cwd: dir, stdio: ["ignore", "pipe", "inherit"], timeout: LIMIT_MS });
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "close")]);
+  assert.equal(code, 0, output);
+  return output;
+}
+
+test("the service answers as described, whatever is sent", { timeout: LIMIT_MS + 10_000 }, async (context) => {
+  await owned.start();
+  const ids: string[] = [];
+  for (let n = 0; n < 4; n += 1) {
+    const taken = await owned.client.post(`${owned.path}/snapshots`);
+    assert.equal(taken.status, 201, taken.text);
+    ids.push(taken.json().id);
+  }
+  const often = (dictionary: string) => ({ dictionary, probability: 0.8 });
+  const output = await run({
+    seed: SEED,
+    hooks: join(ROOT, "tests/openapi/hooks.py"),
+    "max-stream-events": 1,
+    "request-timeout": 60,
+    generation: { "max-examples": EXAMPLES, deterministic: true, database: "none" },
+    auth: { openapi: { session: { api_key: SESSION }, hook: { api_key: HOOK } } },
+    dictionaries: {
+      assets: { values: [asset] },
+      wallets: { values: [wallet.address] },
+      origins: { values: [ORIGIN] },
+      ids: { values: [...ids, ID] },
+      names: { values: ["openai", "telegram"] },
+      keys: { values: [`sk-${"0123456789abcdef".repeat(2)}`] },
+      models: { values: ["openai/gpt-5.4"] },
+    },
+    parameters: {
+      "path.asset": often("assets"),
+      "path.id": often("ids"),
+      "path.name": often("names"),
+      "header.Origin": often("origins"),
+      "body.asset": often("assets"),
+      "body.wallet": often("wallets"),
+      "body.value": often("keys"),
+      "body.model": often("models"),
+    },
+  });
+  context.diagnostic(output.trim().split("\n").slice(-12).join("\n"));
+});
+
+test("it got behind the door: each operation was done at least once", async () => {
+  const { paths } = (await stack.client().get("/v1/openapi.json")).json() as { paths: Record<string, object> };
+  const seen = Object.entries(paths).flatMap(([path, methods]) => {
+    const pattern = new RegExp(`^${path.replace("{asset}", asset).replace(/\{\w+\}/g, "[^/]+")}$`);
+    const names = Object.keys(methods).filter((name) => name !== "parameters");
+    return names.map((name) => ({ name: `${name} ${path}`, statuses: door.statuses(name.toUpperCase(), pattern) }));
+  });
+  const never = seen.filter(({ statuses }) => !statuses.some((status) => status < 300));
+  assert.deepEqual(never, []);
+});
