@@ -13,72 +13,42 @@ pub const MAX_MODEL_CALLS: u32 = 8;
 /// The longest body of a request to an agent whose length is told: what the platform takes at most on most plans.
 pub const MAX_PASSED_BODY: u64 = 100 * 1024 * 1024;
 
+/// Calls of models that an agent may make in a second, also those that are refused.
+pub const MODELS_PER_SECOND: u32 = 8;
+/// So many seconds' worth may come at once: a page of an agent has some hundred files.
+const SECONDS_AT_ONCE: u64 = 30;
 const MILLIS_PER_SECOND: u64 = 1000;
 
-/// How fast requests of one kind may come for one domain: as many at once, and so many a second from then on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    pub at_once: u32,
-    pub per_second: u32,
-}
-
-impl Pace {
-    /// Requests to the agent: a page of it has some hundred files.
-    pub const AGENT: Self = Self {
-        at_once: 600,
-        per_second: 20,
-    };
-    /// Calls of the API. Counted apart, so that whoever floods an agent can't keep its owner from stopping it.
-    pub const API: Self = Self {
-        at_once: 600,
-        per_second: 20,
-    };
-    /// Calls of models by the agent, also those that are refused.
-    pub const MODELS: Self = Self {
-        at_once: 240,
-        per_second: 8,
-    };
-}
-
-/// What is left of a pace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is left of requests of one kind for one domain, of which so many may come in a second, and a page's worth at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Allowance {
-    pace: Pace,
-    /// Thousandths of a request.
-    left: u64,
+    /// Thousandths of a request that are used up.
+    used: u64,
     counted_at: Option<Timestamp>,
 }
 
 impl Allowance {
-    #[must_use]
-    pub const fn new(pace: Pace) -> Self {
-        Self {
-            pace,
-            left: pace.at_once as u64 * MILLIS_PER_SECOND,
-            counted_at: None,
-        }
-    }
-
     /// Takes one request out of it.
     ///
     /// # Errors
     /// When there is none left, with the time after which there is.
-    pub fn take(&mut self, now: Timestamp) -> Result<(), Problem> {
+    pub fn take(&mut self, per_second: u32, now: Timestamp) -> Result<(), Problem> {
         // A clock that was set back gives nothing, and takes nothing.
         let since = self.counted_at.map_or(0, |at| now.since(at).as_millis());
         let since = u64::try_from(since).unwrap_or(u64::MAX);
-        let full = u64::from(self.pace.at_once).saturating_mul(MILLIS_PER_SECOND);
         // Each millisecond brings as many thousandths as a second brings requests.
-        let come = since.saturating_mul(self.pace.per_second.into());
-        self.left = self.left.saturating_add(come).min(full);
+        let come = since.saturating_mul(per_second.into());
+        self.used = self.used.saturating_sub(come);
         self.counted_at = Some(now);
-        match self.left.checked_sub(MILLIS_PER_SECOND) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(too_fast()),
+        let all = u64::from(per_second)
+            .saturating_mul(SECONDS_AT_ONCE)
+            .saturating_mul(MILLIS_PER_SECOND);
+        let used = self.used.saturating_add(MILLIS_PER_SECOND);
+        if used > all {
+            return Err(too_fast());
         }
+        self.used = used;
+        Ok(())
     }
 }
 
@@ -146,52 +116,51 @@ mod tests {
 
     use super::*;
 
-    const PACE: Pace = Pace {
-        at_once: 3,
-        per_second: 2,
-    };
+    const PER_SECOND: u32 = 2;
+    const AT_ONCE: i64 = 60;
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000_i64.saturating_add(millis))
     }
 
+    fn used_up(now: Timestamp) -> Allowance {
+        let mut allowance = Allowance::default();
+        for _ in 0..AT_ONCE {
+            assert!(allowance.take(PER_SECOND, now).is_ok());
+        }
+        allowance
+    }
+
     #[test]
     fn as_many_at_once_as_told_and_then_so_many_a_second() {
-        let mut allowance = Allowance::new(PACE);
-        for _ in 0..3 {
-            assert!(allowance.take(at(0)).is_ok());
-        }
-        let refused = allowance.take(at(0)).unwrap_err();
+        let mut allowance = used_up(at(0));
+        let refused = allowance.take(PER_SECOND, at(0)).unwrap_err();
         assert_eq!(refused.code, Code::RateLimited);
         assert_eq!(refused.retry_after, Some(1));
-        assert!(allowance.take(at(499)).is_err());
-        assert!(allowance.take(at(500)).is_ok());
-        assert!(allowance.take(at(500)).is_err());
+        assert!(allowance.take(PER_SECOND, at(499)).is_err());
+        assert!(allowance.take(PER_SECOND, at(500)).is_ok());
+        assert!(allowance.take(PER_SECOND, at(500)).is_err());
         // A long pause gives no more than there was at first.
-        for granted in [true, true, true, false] {
-            assert_eq!(allowance.take(at(3_600_000)).is_ok(), granted);
-        }
+        let granted = (0..2 * AT_ONCE).filter(|_| allowance.take(PER_SECOND, at(3_600_000)).is_ok());
+        assert_eq!(i64::try_from(granted.count()), Ok(AT_ONCE));
     }
 
     #[test]
     fn a_clock_that_goes_back_gives_nothing() {
-        let mut allowance = Allowance::new(PACE);
-        for _ in 0..3 {
-            assert!(allowance.take(at(10_000)).is_ok());
-        }
-        assert!(allowance.take(at(0)).is_err());
-        assert!(allowance.take(at(400)).is_err());
+        let mut allowance = used_up(at(10_000));
+        assert!(allowance.take(PER_SECOND, at(0)).is_err());
+        assert!(allowance.take(PER_SECOND, at(400)).is_err());
     }
 
     proptest! {
         #[test]
-        fn no_pattern_of_requests_gets_more_than_the_pace(gaps in proptest::collection::vec(0_i64..2000, 1..200)) {
-            let mut allowance = Allowance::new(PACE);
+        fn no_pattern_of_requests_gets_more_than_the_pace(gaps in proptest::collection::vec(0_i64..600, 1..400)) {
+            let mut allowance = Allowance::default();
             let (mut now, mut granted) = (0_i64, 0_i64);
             for gap in gaps {
                 now += gap;
-                granted += i64::from(allowance.take(at(now)).is_ok());
-                prop_assert!(granted <= 3 + now * 2 / 1000, "{} after {} ms", granted, now);
+                granted += i64::from(allowance.take(PER_SECOND, at(now)).is_ok());
+                prop_assert!(granted <= AT_ONCE + now * i64::from(PER_SECOND) / 1000, "{} after {} ms", granted, now);
             }
         }
     }

@@ -5,7 +5,9 @@ use core::cell::Cell;
 use std::rc::Rc;
 
 use multiclaw_core::error::Problem;
-use multiclaw_core::limits::{Allowance, MAX_MODEL_CALLS, MAX_PASSING, Pace, Places};
+use multiclaw_core::limits::{
+    Allowance, MAX_MODEL_CALLS, MAX_PASSING, MODELS_PER_SECOND, Places,
+};
 
 use crate::port::now;
 
@@ -22,12 +24,11 @@ pub struct Place(Rc<Cell<Places>>);
 
 impl Default for Limits {
     fn default() -> Self {
-        let allowance = |pace| Cell::new(Allowance::new(pace));
         let places = |of| Rc::new(Cell::new(Places::new(of)));
         Self {
-            agent: allowance(Pace::AGENT),
-            api: allowance(Pace::API),
-            models: allowance(Pace::MODELS),
+            agent: Cell::default(),
+            api: Cell::default(),
+            models: Cell::default(),
             passing: places(MAX_PASSING),
             model_calls: places(MAX_MODEL_CALLS),
         }
@@ -35,16 +36,19 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub fn agent(&self) -> Result<(), Problem> {
-        take(&self.agent)
+    /// Counts a request to the agent.
+    pub fn agent(&self, per_second: u32) -> Result<(), Problem> {
+        take(&self.agent, per_second)
     }
 
-    pub fn api(&self) -> Result<(), Problem> {
-        take(&self.api)
+    /// Counts a call of the API, apart from those: whoever floods an agent can't keep its owner from stopping it.
+    pub fn api(&self, per_second: u32) -> Result<(), Problem> {
+        take(&self.api, per_second)
     }
 
+    /// Counts a call of a model.
     pub fn models(&self) -> Result<(), Problem> {
-        take(&self.models)
+        take(&self.models, MODELS_PER_SECOND)
     }
 
     /// A place for a request that waits for the agent.
@@ -58,9 +62,9 @@ impl Limits {
     }
 }
 
-fn take(cell: &Cell<Allowance>) -> Result<(), Problem> {
+fn take(cell: &Cell<Allowance>, per_second: u32) -> Result<(), Problem> {
     let mut allowance = cell.get();
-    let taken = allowance.take(now());
+    let taken = allowance.take(per_second, now());
     cell.set(allowance);
     taken
 }

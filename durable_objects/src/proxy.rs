@@ -27,7 +27,8 @@ const ACTIVITY_STEP: u32 = 10;
 impl Agent {
     pub(crate) async fn pass_on(&self, caller: Caller, request: Request) -> Outcome<Response> {
         let (_, domain) = self.admit(caller, Care::Bounded).await?;
-        self.limits.agent()?;
+        self.limits
+            .agent(settings::requests_per_second(&self.env)?)?;
         let client: Vec<(String, String)> = request.headers().entries().collect();
         let length = client.iter().find(|(name, _)| name == "content-length");
         passed_body(length.map(|(_, value)| value.as_str()))?;

@@ -102,6 +102,16 @@ pub(crate) fn answer_timeout(env: &Env) -> Outcome<Duration> {
     seconds(&vars, "ANSWER_TIMEOUT", 300, 1..=300).map(Seconds::as_duration)
 }
 
+/// `REQUESTS_PER_SECOND`: how many of one domain are served, to its agent and to the API each.
+pub(crate) fn requests_per_second(env: &Env) -> Outcome<u32> {
+    number(
+        &|name| var(env, name),
+        "REQUESTS_PER_SECOND",
+        20,
+        1..=10_000,
+    )
+}
+
 pub(crate) fn snapshots_kept(env: &Env) -> Outcome<usize> {
     number(&|name| var(env, name), "SNAPSHOT_KEEP", 10, 1..=1000)
         .map(|count| usize::try_from(count).unwrap_or(usize::MAX))

@@ -122,6 +122,7 @@ export const VARIABLES = {
   SNAPSHOT_KEEP: number(1, 1000),
   SWEEP_PERIOD: number(1, 2_592_000),
   ANSWER_TIMEOUT: number(1, 300),
+  REQUESTS_PER_SECOND: number(1, 10_000),
   EGRESS_ALLOW: {
     required: false,
     expected: "networks like 10.1.0.0/16 or addresses, none wider than /8, separated by commas",

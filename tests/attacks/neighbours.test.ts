@@ -10,6 +10,7 @@ import { fakeAgentStack, Owned } from "../support/agent.ts";
 import type { Client } from "../support/client.ts";
 import type { Answer } from "../support/http.ts";
 import { assertProblem } from "../support/problem.ts";
+import { reconfigure } from "../support/reconfigure.ts";
 import { inTime, until } from "../support/wait.ts";
 import { mustOpen, type Socket } from "../support/websocket.ts";
 
@@ -17,9 +18,8 @@ import { mustOpen, type Socket } from "../support/websocket.ts";
 const [MAX_PASSING, MAX_CONNECTIONS, MAX_PASSED_BODY] = [100, 100, 100 * 1024 * 1024];
 /** `durable_objects/src/events.rs` */
 const MAX_LISTENERS = 32;
-/** So many requests are more than any pace lets through, on any machine. */
-const MANY = 20_000;
-const AT_ONCE = 40;
+/** A pace that any machine is faster than, and what it lets through at once. */
+const [PER_SECOND, AT_ONCE] = [2, 60];
 
 const stack = await fakeAgentStack({ vars: { ANSWER_TIMEOUT: "10" } });
 const hostile = await Owned.ofNew(stack, "hostile.molt");
@@ -28,10 +28,15 @@ await Promise.all([hostile.start(), quiet.start()]);
 const { since } = await quiet.status();
 const visitor = await hostile.enter(stack);
 const neighbour = await quiet.enter(stack);
-const socket = await mustOpen(neighbour);
-await socket.next();
+let socket = await opened();
 
-/** The neighbour has everything it had before: its agent, its API, and the socket from the beginning. */
+async function opened(): Promise<Socket> {
+  const one = await mustOpen(neighbour);
+  await one.next();
+  return one;
+}
+
+/** The neighbour has everything it had before: its agent, its API, and its open socket. */
 async function neighbourIsServed(): Promise<void> {
   const page = await neighbour.get("/echo");
   assert.equal(page.status, 200, page.text);
@@ -71,22 +76,21 @@ class Unfinished {
   }
 }
 
-/** Sends the same request again and again until one is refused; gives all answers. */
-async function untilRefused(ask: () => Promise<Answer>): Promise<Answer[]> {
+/** Sends the same request over and over until it was refused as often as it was served at first; gives all answers. */
+async function flood(ask: () => Promise<Answer>): Promise<Answer[]> {
   const answers: Answer[] = [];
-  while (answers.length < MANY && !answers.some(({ status }) => status === 429))
-    answers.push(...(await Promise.all(Array.from({ length: AT_ONCE }, ask))));
+  while (answers.filter(({ status }) => status === 429).length < AT_ONCE)
+    answers.push(...(await Promise.all(Array.from({ length: 20 }, ask))));
   return answers;
 }
 
 function assertPaced(answers: Answer[]): void {
   const refused = answers.filter(({ status }) => status !== 200);
-  assert.ok(refused.length > 0, `none of ${answers.length} was refused`);
   for (const answer of refused) {
     assertProblem(answer, 429, "rate_limited");
     assert.equal(answer.headers["retry-after"], "1");
   }
-  assert.ok(answers.length - refused.length >= 500, "a page's worth was served first");
+  assert.ok(answers.length - refused.length >= AT_ONCE - 5, "a page's worth was served first");
 }
 
 test("attack neighbours: bodies that never end, to the API", async () => {
@@ -123,7 +127,7 @@ test("attack neighbours: bodies that never end, to the agent", async () => {
   const refused = unfinished.answers.filter((answer) => answer.startsWith("HTTP/1.1 429"));
   const late = unfinished.answers.filter((answer) => answer.startsWith("HTTP/1.1 503"));
   assert.ok(refused.length >= 20, `${refused.length} found no room`);
-  for (const answer of refused) assert.match(answer, /retry-after: 5[^]*rate_limited/i);
+  for (const answer of refused) assert.match(answer, /retry-after: 5/i);
   assert.equal(refused.length + late.length, MAX_PASSING + 20);
   unfinished.close();
   assert.equal((await visitor.get("/echo")).status, 200, "there is room again");
@@ -142,31 +146,31 @@ test("attack neighbours: an agent that never answers", async () => {
 test("attack neighbours: a body larger than any may be, before a byte of it was sent", async () => {
   for (const length of [MAX_PASSED_BODY + 1, 2 ** 40]) {
     const headers = { "content-length": String(length) };
-    const opened = connect(visitor.port, "127.0.0.1").on("error", () => {});
+    const connection = connect(visitor.port, "127.0.0.1").on("error", () => {});
     const lines = Object.entries({ host: visitor.host, ...visitor.headers("POST"), ...headers });
-    opened.write(`POST /upload HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`);
-    const [head] = (await inTime("an answer", once(opened, "data"))) as [Buffer];
-    opened.destroy();
+    connection.write(`POST /upload HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`);
+    const [head] = (await inTime("an answer", once(connection, "data"))) as [Buffer];
+    connection.destroy();
     assert.match(head.toString("latin1"), /^HTTP\/1\.1 413 /);
   }
   await neighbourIsServed();
 });
 
 test("attack neighbours: more sockets than a person opens", async () => {
-  const opened: Socket[] = [];
+  const sockets: Socket[] = [];
   let closed = 0;
-  while (opened.length < MAX_CONNECTIONS + 30) {
+  while (sockets.length < MAX_CONNECTIONS + 30) {
     const some = await Promise.all(Array.from({ length: 10 }, () => mustOpen(visitor)));
     for (const one of some) one.closed.then(() => (closed += 1));
-    opened.push(...some);
+    sockets.push(...some);
   }
   await until("the oldest are cut", () => closed === 30);
-  const newest = opened.at(-1) ?? assert.fail();
+  const newest = sockets.at(-1) ?? assert.fail();
   await newest.next();
   newest.raw.send("last");
   assert.equal((await newest.next()).data.toString(), "last");
   await neighbourIsServed();
-  for (const one of opened) one.raw.terminate();
+  for (const one of sockets) one.raw.terminate();
 });
 
 test("attack neighbours: more streams of events than a person opens", async () => {
@@ -216,9 +220,15 @@ test("attack neighbours: an agent that crashes each time it is started", async (
   await neighbourIsServed();
 });
 
-// Last, as they leave nothing of the pace for others.
+// Last, as so low a pace is in the way of all else.
+test("a low pace for the tests to come", async () => {
+  await reconfigure(stack, { vars: { REQUESTS_PER_SECOND: String(PER_SECOND) } });
+  await quiet.in("running");
+  socket = await opened();
+});
+
 test("attack neighbours: more requests to the agent than a person makes", async () => {
-  const answers = await untilRefused(() => visitor.get("/echo"));
+  const answers = await flood(() => visitor.get("/echo"));
   await neighbourIsServed();
   assertPaced(answers);
   assert.equal((await hostile.status()).state, "running", "its owner can still be asked, and stop it");
@@ -226,7 +236,7 @@ test("attack neighbours: more requests to the agent than a person makes", async 
 });
 
 test("attack neighbours: more calls of the API than a console makes", async () => {
-  const answers = await untilRefused(() => hostile.client.get(hostile.path));
+  const answers = await flood(() => hostile.client.get(hostile.path));
   await neighbourIsServed();
   assertPaced(answers);
   await until("served again", async () => (await hostile.client.get(hostile.path)).status === 200);
