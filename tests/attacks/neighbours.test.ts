@@ -28,20 +28,20 @@ await Promise.all([hostile.start(), quiet.start()]);
 const { since } = await quiet.status();
 const visitor = await hostile.enter(stack);
 const neighbour = await quiet.enter(stack);
-let socket = await opened();
+const socket = await mustOpen(neighbour);
+await socket.next();
 
-async function opened(): Promise<Socket> {
-  const one = await mustOpen(neighbour);
-  await one.next();
-  return one;
-}
-
-/** The neighbour has everything it had before: its agent, its API, and its open socket. */
-async function neighbourIsServed(): Promise<void> {
+/** The neighbour has what it had before: its agent and its API. */
+async function neighbourIsAnswered(): Promise<void> {
   const page = await neighbour.get("/echo");
   assert.equal(page.status, 200, page.text);
   const status = await quiet.status();
   assert.deepEqual([status.state, status.since], ["running", since], JSON.stringify(status));
+}
+
+/** And the socket that is open since the beginning. */
+async function neighbourIsServed(): Promise<void> {
+  await neighbourIsAnswered();
   socket.raw.send("still here");
   assert.equal((await socket.next()).data.toString(), "still here");
 }
@@ -223,13 +223,12 @@ test("attack neighbours: an agent that crashes each time it is started", async (
 // Last, as so low a pace is in the way of all else.
 test("a low pace for the tests to come", async () => {
   await reconfigure(stack, { vars: { REQUESTS_PER_SECOND: String(PER_SECOND) } });
-  await quiet.in("running");
-  socket = await opened();
+  await neighbourIsAnswered();
 });
 
 test("attack neighbours: more requests to the agent than a person makes", async () => {
   const answers = await flood(() => visitor.get("/echo"));
-  await neighbourIsServed();
+  await neighbourIsAnswered();
   assertPaced(answers);
   assert.equal((await hostile.status()).state, "running", "its owner can still be asked, and stop it");
   await until("served again", async () => (await visitor.get("/echo")).status === 200);
@@ -237,7 +236,7 @@ test("attack neighbours: more requests to the agent than a person makes", async 
 
 test("attack neighbours: more calls of the API than a console makes", async () => {
   const answers = await flood(() => hostile.client.get(hostile.path));
-  await neighbourIsServed();
+  await neighbourIsAnswered();
   assertPaced(answers);
   await until("served again", async () => (await hostile.client.get(hostile.path)).status === 200);
 });
