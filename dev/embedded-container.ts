@@ -115,17 +115,14 @@ export class EmbeddedContainer {
     await this.#host.setInactivityTimeout(Math.ceil(durationMs));
   }
 
-  async interceptOutboundHttp(): Promise<never> {
-    return unavailable("interceptOutboundHttp()");
-  }
+  /** Taken, so that what starts behind a wall starts; but nothing is kept from anything here. */
+  async interceptOutboundHttp(_to: string, _by: unknown): Promise<void> {}
 
   async interceptAllOutboundHttp(): Promise<never> {
     return unavailable("interceptAllOutboundHttp()");
   }
 
-  async interceptOutboundHttps(): Promise<never> {
-    return unavailable("interceptOutboundHttps()");
-  }
+  async interceptOutboundHttps(_to: string, _by: unknown): Promise<void> {}
 
   async snapshotDirectory(): Promise<never> {
     return unavailable("snapshotDirectory()");

@@ -1,17 +1,22 @@
 //! What clients send, bounded and typed. Each refusal names the field and what was expected; nothing is echoed.
 
 use core::fmt;
+use core::pin::pin;
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
 use multiclaw_agent_object::port::{Outcome, Tried as _};
 use multiclaw_core::error::{Code, Problem};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
-use worker::{ByteStream, Request};
+use worker::{ByteStream, Delay, Request};
 
 /// Largest JSON body that is read.
 pub const MAX_BODY: usize = 64 * 1024;
+/// Until all of a body is there.
+const BODY_LIMIT: Duration = Duration::from_secs(15);
 
 /// A request's header as text; `None` when it is absent.
 pub fn header(request: &Request, name: &str) -> Option<String> {
@@ -136,16 +141,26 @@ pub async fn read_body_up_to(request: &Request, limit: usize) -> Outcome<Vec<u8>
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large().into());
     }
-    let mut bytes = Vec::new();
     let Some(stream) = request.inner().body() else {
-        return Ok(bytes);
+        return Ok(Vec::new());
     };
     let mut stream = ByteStream::from(stream);
-    while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.tried("request body")?);
-        if bytes.len() > limit {
-            return Err(too_large().into());
+    let read = async {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk.tried("request body")?);
+            if bytes.len() > limit {
+                return Err(too_large().into());
+            }
+        }
+        Ok(bytes)
+    };
+    // Whoever sends a byte now and then would otherwise keep the request for as long as they like.
+    match select(pin!(read), Delay::from(BODY_LIMIT)).await {
+        Either::Left((read, _)) => read,
+        Either::Right(_) => {
+            let detail = format!("The body did not come within {} s.", BODY_LIMIT.as_secs());
+            Err(Problem::new(Code::MalformedBody, detail).into())
         }
     }
-    Ok(bytes)
 }

@@ -27,6 +27,9 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    if handlers::wall::is_diverted(&context) {
+        return respond::failure(&handlers::wall::turned_away(), &Shell::Bare);
+    }
     if request.path() == HEALTH_PATH && !is_agent_host(&request, &env) {
         return match AppRoute::find(&request.inner().method(), HEALTH_PATH) {
             Ok(_) => respond::health(),

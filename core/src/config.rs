@@ -15,7 +15,7 @@ fn required(vars: Vars<'_>, name: &str, expected: &str) -> Result<String, Failur
         .ok_or_else(|| malformed(name, expected))
 }
 
-fn malformed(name: &str, expected: &str) -> Failure {
+pub(crate) fn malformed(name: &str, expected: &str) -> Failure {
     Failure::misconfigured(format!(
         "{name} is missing or malformed: it must be {expected}"
     ))

@@ -4,20 +4,19 @@
 use core::cell::RefCell;
 
 use multiclaw_core::ids::SessionId;
+use multiclaw_core::limits::MAX_CONNECTIONS;
 use worker::AbortController;
-
-/// More than a person opens. Beyond, the oldest is cut: it must not be forgotten while it may be open.
-const MAX_HELD: usize = 256;
 
 #[derive(Default)]
 pub struct Connections(RefCell<Vec<(SessionId, AbortController)>>);
 
 impl Connections {
-    /// Remembers how to cut a connection of `session`.
+    /// Remembers how to cut a connection of `session`. Beyond the limit the oldest is cut: it must not be forgotten while
+    /// it may be open.
     pub fn hold(&self, session: SessionId, controller: AbortController) {
         let mut held = self.0.borrow_mut();
         held.push((session, controller));
-        let oldest = (held.len() > MAX_HELD).then(|| held.remove(0));
+        let oldest = (held.len() > MAX_CONNECTIONS).then(|| held.remove(0));
         drop(held);
         if let Some((_, controller)) = oldest {
             controller.abort();

@@ -1,21 +1,25 @@
-//! The parts of `ctx.container` that the `worker` crate lacks or gets wrong: start with an environment, and `exec`.
+//! The parts of `ctx.container` that the `worker` crate lacks or gets wrong: start, `exec`, and the wall around what runs
+//! inside (C15).
 //!
 //! Source: workerd `api/container.h` and developers.cloudflare.com/durable-objects/api/container.
 
 use core::time::Duration;
 
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::{join_all, try_join, try_join_all, try_join3};
 use js_sys::futures::JsFuture;
-use js_sys::{Array, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect};
+use multiclaw_core::egress::{EgressPolicy, Network, WALL_PROP};
 use multiclaw_core::error::Failure;
 use wasm_bindgen::prelude::*;
 use worker::web_sys::{ReadableStream, Response as JsResponse};
 use worker::{ByteStream, Fetcher, State};
 
-use crate::port::{Outcome, Tried as _, read_bounded, within};
+use crate::port::{Outcome, Tried as _, log, read_bounded, within};
 
 /// The port of OpenClaw's gateway inside the container.
 pub const GATEWAY_PORT: u16 = 18789;
+/// Some ninety entries of a table beside the container.
+const WALL_LIMIT: Duration = Duration::from_secs(30);
 /// What a command may print and still be listened to.
 const MAX_OUTPUT: usize = 64 * 1024;
 
@@ -35,6 +39,10 @@ extern "C" {
     fn exec(this: &JsContainer, command: &Array, options: &JsValue) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = getTcpPort)]
     fn get_tcp_port(this: &JsContainer, port: u16) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = interceptOutboundHttp)]
+    fn intercept_http(this: &JsContainer, to: &str, by: &JsValue) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = interceptOutboundHttps)]
+    fn intercept_https(this: &JsContainer, to: &str, by: &JsValue) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(extends = Object)]
     type JsProcess;
@@ -57,6 +65,27 @@ pub enum Stdin {
 
 /// The domain's container.
 pub struct Container(JsContainer);
+
+/// What answers in the place of a network that containers are kept from: this Worker, told so by a property that no request
+/// can have.
+pub struct Wall(JsValue);
+
+impl Wall {
+    /// # Errors
+    /// When the runtime has no `ctx.exports` (compatibility dates before 2025-11-17).
+    pub fn of(state: &State) -> Outcome<Self> {
+        let exports = Reflect::get(state.as_raw(), &"exports".into()).tried("exports")?;
+        let worker = Reflect::get(&exports, &"default".into()).tried("exports")?;
+        let worker: Function = worker
+            .dyn_into()
+            .map_err(|_| Failure::internal("ctx.exports names no default export"))?;
+        let (options, props) = (Object::new(), Object::new());
+        set(&props, WALL_PROP, &JsValue::TRUE)?;
+        set(&options, "props", &props)?;
+        let made = worker.call1(&JsValue::UNDEFINED, &options);
+        made.tried("the wall around containers").map(Self)
+    }
+}
 
 /// A command that ended.
 pub struct Ended {
@@ -89,12 +118,45 @@ impl Container {
         self.0.running()
     }
 
-    /// Starts it; that it listens is another matter.
-    pub fn start(&self, entrypoint: &[&str]) -> Outcome<()> {
+    /// Starts it behind the wall; that it listens is another matter.
+    ///
+    /// # Errors
+    /// Also when the wall does not stand: without it nothing starts.
+    pub async fn start(
+        &self,
+        entrypoint: &[&str],
+        egress: &EgressPolicy,
+        wall: &Wall,
+    ) -> Outcome<()> {
+        let built = self.keep_from(egress.denied(), wall);
+        within(WALL_LIMIT, "container intercept", built).await?;
         let options = Object::new();
         set(&options, "entrypoint", &strings(entrypoint))?;
         set(&options, "enableInternet", &JsValue::TRUE)?;
         self.0.start(&options).tried("container start")
+    }
+
+    async fn keep_from(&self, networks: &[Network], wall: &Wall) -> Outcome<()> {
+        let documented = networks.iter().map(Network::to_string);
+        try_join_all(documented.map(|to| self.divert(to, wall))).await?;
+        // That is for the ports of HTTP and HTTPS. The runtime's own protocol has a form for all of them, which nobody promises.
+        let beyond = networks.iter().map(Network::on_all_ports);
+        let tried = join_all(beyond.map(|to| self.divert(to, wall))).await;
+        if let Some(failure) = tried.into_iter().find_map(Result::err) {
+            log(&failure);
+        }
+        Ok(())
+    }
+
+    /// Has the wall answer what the container sends there, be it plain or not.
+    async fn divert(&self, to: String, wall: &Wall) -> Outcome<()> {
+        let plain = self.0.intercept_http(&to, &wall.0);
+        let secure = self.0.intercept_https(&to, &wall.0);
+        for promise in [plain, secure] {
+            let promise = promise.tried("container intercept")?;
+            JsFuture::from(promise).await.tried("container intercept")?;
+        }
+        Ok(())
     }
 
     /// Resolves when it has ended, however it did.

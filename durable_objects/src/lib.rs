@@ -14,6 +14,7 @@ mod health;
 mod idle;
 mod import;
 mod injection;
+mod limits;
 mod models;
 mod packs;
 pub mod port;
@@ -46,7 +47,7 @@ use crate::connections::Connections;
 use crate::container::Container;
 use crate::events::Listeners;
 use crate::health::Probes;
-use crate::models::InFlight;
+use crate::limits::Limits;
 use crate::port::{Outcome, Tried as _, now};
 use crate::store::Store;
 use crate::watch::Readings;
@@ -62,7 +63,7 @@ pub struct Agent {
     readings: Readings,
     /// The tenant's secrets, as far as they were opened here.
     redactor: RefCell<Redactor>,
-    calls_of_models: InFlight,
+    limits: Limits,
     probes: Probes,
     uploads: Uploads,
     /// Whether what is sealed is known to be looked after by an alarm.
@@ -80,7 +81,7 @@ impl DurableObject for Agent {
             connections: Connections::default(),
             readings: Readings::default(),
             redactor: RefCell::default(),
-            calls_of_models: InFlight::default(),
+            limits: Limits::default(),
             probes: Probes::default(),
             uploads: Uploads::default(),
             has_alarm: Cell::default(),

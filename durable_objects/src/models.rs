@@ -1,9 +1,7 @@
 //! An agent's calls of models without a key of its own: the pass is checked, the key put in, the cost counted, and the
 //! provider's answer given back as it comes (`multiclaw_core::keyless`).
 
-use core::cell::Cell;
 use core::time::Duration;
-use std::rc::Rc;
 
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
@@ -25,42 +23,16 @@ use worker::{
 };
 
 use crate::Agent;
+use crate::limits::Place;
 use crate::port::{Outcome, Tried as _, log, now, read_bounded, within};
 use crate::settings;
 use crate::store::{Account, Store};
 
-/// Calls of one agent that may be under way: its sub-agents work side by side.
-const MAX_IN_FLIGHT: u32 = 8;
 /// Until a provider begins to answer, which without streaming is the whole answer, and from each piece to the next.
 const ANSWER_LIMIT: Duration = Duration::from_secs(300);
-/// The longest refusal of a provider that is given back.
+/// The longest refusal of a provider that is given back, and until it is there.
 const MAX_REFUSAL: usize = 64 * 1024;
-
-/// How many calls are under way.
-#[derive(Clone, Default)]
-pub struct InFlight(Rc<Cell<u32>>);
-
-/// One of them.
-struct Slot(InFlight);
-
-impl InFlight {
-    fn enter(&self) -> Result<Slot, Problem> {
-        let count = self.0.get();
-        if count >= MAX_IN_FLIGHT {
-            let detail = "This agent has too many calls of models under way. Wait for one to end.";
-            return Err(Problem::new(Code::RateLimited, detail).retry_after(BUSY.get()));
-        }
-        self.0.set(count.saturating_add(1));
-        Ok(Slot(self.clone()))
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let count = &self.0.0;
-        count.set(count.get().saturating_sub(1));
-    }
-}
+const REFUSAL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Reads along with an answer; what it cost is written down when that ends, however it does, and when none came.
 struct Bill {
@@ -95,6 +67,7 @@ impl Agent {
         if !is_its_agents {
             return Err(ended().into());
         }
+        self.limits.models()?;
         let tenant = Tenant {
             asset: domain.asset,
             owner: domain.owner,
@@ -105,7 +78,7 @@ impl Agent {
         if !can_be_kept_out(&key) {
             return Err(Problem::value("keyless", NO_SETUP_TOKEN).into());
         }
-        let slot = self.calls_of_models.enter()?;
+        let place = self.limits.model_call().ok_or_else(too_many)?;
         let account = Account {
             day: day(now()),
             owner: domain.owner,
@@ -160,7 +133,7 @@ impl Agent {
         }
         let media = answer.headers().get("content-type").ok().flatten();
         bill.meter = Meter::new(Media::of(&media.unwrap_or_default()));
-        give_back(answer, bill, slot)
+        give_back(answer, bill, place)
     }
 
     /// A provider's refusal, without what it tells of the key, which may be part of it.
@@ -171,7 +144,8 @@ impl Agent {
             return Err(key_refused(source, detail).into());
         }
         let body = answer.stream().tried("a provider's refusal")?;
-        let bytes = read_bounded(body, MAX_REFUSAL, "a provider's refusal").await;
+        let read = read_bounded(body, MAX_REFUSAL, "a provider's refusal");
+        let bytes = within(REFUSAL_LIMIT, "a provider's refusal", read).await;
         let text = String::from_utf8(bytes.unwrap_or_default()).unwrap_or_default();
         let builder = ResponseBuilder::new()
             .with_status(status)
@@ -225,13 +199,13 @@ async fn ask(
         .map_err(|_| Failure::internal("a provider of models did not answer"))
 }
 
-fn give_back(mut answer: Response, bill: Bill, slot: Slot) -> Outcome<Response> {
+fn give_back(mut answer: Response, bill: Bill, place: Place) -> Outcome<Response> {
     let status = answer.status_code();
     let headers = headers_of(&answer)?;
     let body: ByteStream = answer.stream().tried("a provider's answer")?;
     let metered = unfold(
-        (body, bill, slot),
-        |(mut body, mut bill, slot)| async move {
+        (body, bill, place),
+        |(mut body, mut bill, place)| async move {
             // Of an agent that left without a word the runtime tells when there is something to write.
             let next = select(body.next(), Delay::from(ANSWER_LIMIT)).await;
             let chunk = match next {
@@ -241,7 +215,7 @@ fn give_back(mut answer: Response, bill: Bill, slot: Slot) -> Outcome<Response> 
             if let Ok(bytes) = &chunk {
                 bill.meter.read(bytes);
             }
-            Some((chunk, (body, bill, slot)))
+            Some((chunk, (body, bill, place)))
         },
     );
     let response = Response::from_stream(Box::pin(metered)).tried("a provider's answer")?;
@@ -259,6 +233,11 @@ fn headers_of(answer: &Response) -> Outcome<Headers> {
         .set("cache-control", "no-store")
         .tried("response headers")?;
     Ok(headers)
+}
+
+fn too_many() -> Problem {
+    let detail = "This agent has too many calls of models under way. Wait for one to end.";
+    Problem::new(Code::RateLimited, detail).retry_after(BUSY.get())
 }
 
 /// A pass of another start, of another owner, or of an agent that is stopped.

@@ -3,6 +3,7 @@
 
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::lifecycle::{State, Wish};
+use multiclaw_core::limits::{passed_body, too_many_waiting};
 use multiclaw_core::messages::Caller;
 use multiclaw_core::proxy::{
     Visitor, is_navigation, request_headers, response_header_passes, set_cookie_passes,
@@ -16,7 +17,7 @@ use worker::{AbortController, Headers, Request, Response, ResponseBuilder};
 use crate::Agent;
 use crate::container::GATEWAY_PORT;
 use crate::health::is_of_ended;
-use crate::port::{Outcome, Tried as _, now};
+use crate::port::{Outcome, Tried as _, now, within};
 use crate::settings;
 use crate::watch::Care;
 
@@ -26,7 +27,11 @@ const ACTIVITY_STEP: u32 = 10;
 impl Agent {
     pub(crate) async fn pass_on(&self, caller: Caller, request: Request) -> Outcome<Response> {
         let (_, domain) = self.admit(caller, Care::Bounded).await?;
+        self.limits
+            .agent(settings::requests_per_second(&self.env)?)?;
         let client: Vec<(String, String)> = request.headers().entries().collect();
+        let length = client.iter().find(|(name, _)| name == "content-length");
+        passed_body(length.map(|(_, value)| value.as_str()))?;
         let js = request.inner();
         let method = js.method();
         let mut life = self.life()?;
@@ -80,12 +85,14 @@ impl Agent {
                     "This request can't be passed on to the agent.",
                 )
             })?;
-        let container = self.container()?;
-        let answer = container
-            .port(GATEWAY_PORT)?
-            .fetch_request(Request::from(forwarded))
-            .await;
-        match answer {
+        let _place = self.limits.passing().ok_or_else(too_many_waiting)?;
+        let port = self.container()?.port(GATEWAY_PORT)?;
+        let limit = settings::answer_timeout(&self.env)?;
+        let answer = within(limit, "the agent's answer", async {
+            let answer = port.fetch_request(Request::from(forwarded)).await;
+            answer.tried("the agent's answer")
+        });
+        match answer.await {
             Ok(answer) if is_of_ended(&answer) => {
                 self.suspect(true).await?;
                 Err(Failure::new(
@@ -105,13 +112,14 @@ impl Agent {
                 }
                 give_back(answer)
             }
-            Err(error) => {
+            Err(failure) => {
+                controller.abort();
                 self.suspect(false).await?;
-                Err(Failure::new(
-                    Code::AgentUnavailable,
-                    "The agent did not answer. Try again; restart it if it stays so.",
-                    format!("proxy: {error}"),
-                ))
+                let detail = "The agent did not answer. Try again; restart it if it stays so.";
+                Err(Failure {
+                    problem: Problem::new(Code::AgentUnavailable, detail),
+                    context: failure.context,
+                })
             }
         }
     }

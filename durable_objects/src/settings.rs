@@ -1,6 +1,9 @@
 //! The environment's variables, secrets and bindings, as this object needs them. Each reader names what is missing.
 
+use core::time::Duration;
+
 use multiclaw_core::config::{Chain, Hosts, number, seconds};
+use multiclaw_core::egress::EgressPolicy;
 use multiclaw_core::error::Failure;
 use multiclaw_core::lifecycle::Policy;
 use multiclaw_core::ownership::OwnershipPolicy;
@@ -37,6 +40,11 @@ pub fn secret(env: &Env, name: &str) -> Option<Secret> {
 /// See [`Hosts::from_vars`].
 pub fn hosts(env: &Env) -> Outcome<Hosts> {
     Hosts::from_vars(&|name| var(env, name))
+}
+
+/// `EGRESS_ALLOW`: where containers may connect to beyond the public internet.
+pub(crate) fn egress(env: &Env) -> Outcome<EgressPolicy> {
+    EgressPolicy::from_vars(&|name| var(env, name), &hosts(env)?)
 }
 
 /// # Errors
@@ -86,6 +94,22 @@ pub(crate) fn policy(env: &Env) -> Outcome<Policy> {
         idle_timeout: seconds(&vars, "IDLE_TIMEOUT", 600, 5..=86_400)?,
         snapshot_period: seconds(&vars, "SNAPSHOT_PERIOD", 300, 1..=86_400)?,
     })
+}
+
+/// `ANSWER_TIMEOUT`: how long a request waits until the agent begins to answer.
+pub(crate) fn answer_timeout(env: &Env) -> Outcome<Duration> {
+    let vars = |name: &str| var(env, name);
+    seconds(&vars, "ANSWER_TIMEOUT", 300, 1..=300).map(Seconds::as_duration)
+}
+
+/// `REQUESTS_PER_SECOND`: how many of one domain are served, to its agent and to the API each.
+pub(crate) fn requests_per_second(env: &Env) -> Outcome<u32> {
+    number(
+        &|name| var(env, name),
+        "REQUESTS_PER_SECOND",
+        20,
+        1..=10_000,
+    )
 }
 
 pub(crate) fn snapshots_kept(env: &Env) -> Outcome<usize> {

@@ -14,10 +14,11 @@ use serde::Deserialize;
 use worker::{Delay, Headers, RequestInit};
 
 use crate::Agent;
-use crate::container::{Container, GATEWAY_PORT, Stdin};
+use crate::container::{Container, GATEWAY_PORT, Stdin, Wall};
 use crate::driver::{COMMAND_LIMIT, NOT_STARTED, Term};
 use crate::health::is_of_ended;
 use crate::port::{Outcome, Tried as _, now, random, read_bounded, within};
+use crate::settings;
 use crate::snapshots::Restored;
 use crate::store::Domain;
 use crate::watch::Care;
@@ -107,7 +108,10 @@ impl Agent {
     ) -> Result<Option<Trouble>, Halt> {
         // What runs here is left of a start that died, or of an owner before: it was never let go.
         self.clear(container).await?;
-        container.start(&["/opt/agent/agent", "init"])?;
+        let (egress, wall) = (settings::egress(&self.env)?, Wall::of(&self.state)?);
+        container
+            .start(&["/opt/agent/agent", "init"], &egress, &wall)
+            .await?;
         self.look_when_ended(container)?;
         self.until_commands_run(container, term).await?;
 

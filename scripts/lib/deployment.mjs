@@ -72,6 +72,9 @@ const number = (least, most) => ({
   range: [least, most],
 });
 
+/** Its form; the Worker looks closer. */
+const NETWORK = /^[0-9a-f:.]+(\/([89]|[1-9]\d{1,2}))?$/i;
+
 /** @type {Variable} */
 const GATEWAY = { required: false, expected: "an https URL", fits: (value) => /^https:\/\/[^\s/]/.test(value) };
 
@@ -118,6 +121,13 @@ export const VARIABLES = {
   SNAPSHOT_PERIOD: number(1, 86_400),
   SNAPSHOT_KEEP: number(1, 1000),
   SWEEP_PERIOD: number(1, 2_592_000),
+  ANSWER_TIMEOUT: number(1, 300),
+  REQUESTS_PER_SECOND: number(1, 10_000),
+  EGRESS_ALLOW: {
+    required: false,
+    expected: "networks like 10.1.0.0/16 or addresses, none wider than /8, separated by commas",
+    fits: (value) => each(value, (network) => NETWORK.test(network)),
+  },
   PLATFORM_DAILY_REQUESTS: number(0, 1_000_000_000),
   PLATFORM_DAILY_TOKENS: number(0, 1_000_000_000),
   CLAWROUTER_BASE_URL: GATEWAY,

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod entry;
 pub mod hooks;
 pub mod models;
+pub mod wall;
 
 use multiclaw_agent_object::port::{Outcome, now};
 use multiclaw_agent_object::settings::session_keys;

@@ -5,13 +5,15 @@ use core::time::Duration;
 use multiclaw_agent_object::port::{Outcome, Tried as _, within};
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::Asset;
-use multiclaw_core::messages::{CALL_URL, CALLER_HEADER, Call, Caller, Envelope};
+use multiclaw_core::messages::{CALL_URL, CALLER_HEADER, Call, Caller, Envelope, OwnerCall};
 use multiclaw_core::tenancy::object_name;
 use multiclaw_core::upload::{UPLOAD_HEADER, Upload};
 use worker::{Env, Headers, Method, Request, RequestInit, Response, Stub};
 
-/// Longest answer to a call: a snapshot on demand waits for its upload.
-const CALL_LIMIT: Duration = Duration::from_secs(330);
+/// Longest answer to a call that waits for something outside: an upload, the agent, a provider of models.
+const LONG_LIMIT: Duration = Duration::from_secs(330);
+/// To all others, which wait for the chain or for a command in the container at most.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
 
 fn stub(env: &Env, asset: Asset) -> Outcome<Stub> {
     let namespace = env.durable_object("AGENT").map_err(|error| {
@@ -25,12 +27,16 @@ fn stub(env: &Env, asset: Asset) -> Outcome<Stub> {
 
 /// Calls the object of a domain. `asset` comes from a verified token or a decoded account, never from input alone.
 pub async fn call(env: &Env, asset: Asset, call: Call) -> Outcome<Response> {
+    let limit = match call {
+        Call::Owner(_, OwnerCall::TakeSnapshot) => LONG_LIMIT,
+        _ => CALL_LIMIT,
+    };
     let body = serde_json::to_string(&Envelope { asset, call })
         .map_err(|error| Failure::internal(format!("call: {error}")))?;
     let mut init = RequestInit::new();
     init.with_method(Method::Post).with_body(Some(body.into()));
     let request = Request::new_with_init(CALL_URL, &init).tried("call")?;
-    send(env, asset, request).await
+    send(env, asset, request, limit).await
 }
 
 /// Passes a browser's request on to the agent, for a caller whose token was verified.
@@ -43,7 +49,7 @@ pub async fn pass_on(env: &Env, caller: Caller, request: &Request) -> Outcome<Re
     // A copy's headers can be changed; whatever the client sent under this name is overwritten.
     let headers: &Headers = copy.headers();
     headers.set(CALLER_HEADER, &text).tried("request")?;
-    send(env, caller.asset, copy).await
+    send(env, caller.asset, copy, LONG_LIMIT).await
 }
 
 /// Hands an archive to the object of its owner's domain, whose token was verified.
@@ -64,6 +70,7 @@ pub async fn upload(env: &Env, upload: Upload, request: &Request) -> Outcome<Res
         env,
         upload.caller.asset,
         Request::from(request.tried("upload")?),
+        LONG_LIMIT,
     )
     .await
 }
@@ -75,12 +82,13 @@ pub async fn call_model(
     init: &worker::web_sys::RequestInit,
 ) -> Outcome<Response> {
     let request = worker::web_sys::Request::new_with_str_and_init(CALL_URL, init);
-    send(env, asset, Request::from(request.tried("request")?)).await
+    let request = Request::from(request.tried("request")?);
+    send(env, asset, request, LONG_LIMIT).await
 }
 
-async fn send(env: &Env, asset: Asset, request: Request) -> Outcome<Response> {
+async fn send(env: &Env, asset: Asset, request: Request, limit: Duration) -> Outcome<Response> {
     let stub = stub(env, asset)?;
-    let answer = within(CALL_LIMIT, "Durable Object", async {
+    let answer = within(limit, "Durable Object", async {
         stub.fetch_with_request(request).await.map_err(|error| {
             Failure::new(
                 Code::AgentUnavailable,
