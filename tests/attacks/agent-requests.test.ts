@@ -186,7 +186,7 @@ for (const path of [
   });
 }
 
-for (const at of ["evil.example", `${host}.evil.example`, `evil@${host}`, `x.${host}`, "", `${host}:1`]) {
+for (const at of ["evil.example", `${host}.evil.example`, `x.${host}`, "", `${host}:1`]) {
   attack(`nothing of the agent is on the host "${at}"`, async () => {
     const before = await arena.seen();
     const answer = await arena.raw(

@@ -1,5 +1,6 @@
 // Two tenants of one service: one whose agent and visitor attack, and a neighbour who must not notice.
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { devWalletAddress } from "../../dev/solana/accounts.ts";
 import type { StackOptions } from "../../dev/stack.ts";
 import { type FakeAgent, fakeAgentStack, Owned } from "./agent.ts";
@@ -8,6 +9,7 @@ import { type Answer, type Headers, sendRaw } from "./http.ts";
 import { assertProblem } from "./problem.ts";
 import type { TestStack } from "./stack.ts";
 import { AGENT_COOKIE } from "./tokens.ts";
+import { inTime } from "./wait.ts";
 
 type Options = Omit<StackOptions, "stateDir" | "agentDir" | "engine">;
 
@@ -51,6 +53,22 @@ export class Arena {
   /** Bytes on a connection to the agent's host. `Connection: close` is the bytes' to say. */
   raw(bytes: string): Promise<string> {
     return sendRaw(this.visitor.port, Buffer.from(bytes, "latin1"));
+  }
+
+  /** Likewise, until the first head has come back, or the other side ends it: what became a socket stays open. */
+  async rawHead(bytes: string): Promise<string> {
+    const socket = connect(this.visitor.port, "127.0.0.1");
+    let answer = "";
+    socket.on("error", () => {});
+    socket.write(Buffer.from(bytes, "latin1"));
+    const head = (async () => {
+      for await (const chunk of socket.setEncoding("latin1")) {
+        answer += chunk;
+        if (answer.includes("\r\n\r\n")) break;
+      }
+    })();
+    await inTime("head on a raw connection", head.catch(() => {})).finally(() => socket.destroy());
+    return answer;
   }
 
   /** After whatever was tried: both owners are in, both agents answer and are the ones that ran before, and no cookie changed. */

@@ -120,6 +120,8 @@ fn c17_other_origins_pages_only_lead_here() {
         "null",
         "https://b.agents.example",
         "http://a.agents.example",
+        "https://user@a.agents.example",
+        "https://a.agents.example, https://a.agents.example",
         "",
     ] {
         assert!(foreign("GET", &[("origin", origin)]), "{origin}");
