@@ -41,7 +41,7 @@ for (const cookie of [
   "__Secure-molt_agent=forged; Secure",
   "__Host-Http-molt_agent=forged; Path=/; Secure; HttpOnly",
   "two words=1",
-  "quoted\"name=1",
+  'quoted"name=1',
   "comma,name=1",
   "control=a\u0007b",
   "wide=1; Domain=localhost",
@@ -74,7 +74,9 @@ attack("an agent can't join two cookies to one line that is ours", async () => {
 
 /** The status that a request with this Cookie header, byte for byte, gets. */
 async function sent(cookie: string, at = host, path = "/echo"): Promise<number | undefined> {
-  const answer = await arena.raw(`GET ${path} HTTP/1.1\r\nHost: ${at}\r\nCookie: ${cookie}\r\nConnection: close\r\n\r\n`);
+  const answer = await arena.raw(
+    `GET ${path} HTTP/1.1\r\nHost: ${at}\r\nCookie: ${cookie}\r\nConnection: close\r\n\r\n`,
+  );
   return statuses(answer)[0];
 }
 

@@ -17,7 +17,8 @@ function attack(title: string, work: () => Promise<void>): void {
 }
 
 type Pairs = [string, string][];
-const values = (headers: Pairs, name: string): string[] => headers.flatMap(([key, value]) => (key === name ? value : []));
+const values = (headers: Pairs, name: string): string[] =>
+  headers.flatMap(([key, value]) => (key === name ? value : []));
 
 const SAID_BY_US: [string, string, string[]?][] = [
   ["x-molt-owner", "someone", [arena.wallet]],
@@ -85,9 +86,15 @@ for (const listed of ["X-Molt-Owner", "X-Forwarded-For, X-Forwarded-Host", "Cook
 
 const line = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nCookie: ${arena.cookie}\r\n`;
 const post = (...headers: string[]): string =>
-  [`POST /echo HTTP/1.1`, `Host: ${host}`, `Origin: ${visitor.origin}`, `Cookie: ${arena.cookie}`, ...headers, "", ""].join(
-    "\r\n",
-  );
+  [
+    `POST /echo HTTP/1.1`,
+    `Host: ${host}`,
+    `Origin: ${visitor.origin}`,
+    `Cookie: ${arena.cookie}`,
+    ...headers,
+    "",
+    "",
+  ].join("\r\n");
 const HIDDEN = "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n";
 const SMUGGLED: [string, string][] = [
   [
@@ -103,7 +110,10 @@ const SMUGGLED: [string, string][] = [
   ["a length with a sign", `${post("Content-Length: +0", "Connection: close")}${HIDDEN}`],
   ["a length in another notation", `${post("Content-Length: 0x0", "Connection: close")}${HIDDEN}`],
   ["a space before the colon", `${post(`Content-Length : ${HIDDEN.length}`, "Connection: close")}${HIDDEN}`],
-  ["a coding with a space before the colon", `${post("Transfer-Encoding : chunked", "Connection: close")}0\r\n\r\n${HIDDEN}`],
+  [
+    "a coding with a space before the colon",
+    `${post("Transfer-Encoding : chunked", "Connection: close")}0\r\n\r\n${HIDDEN}`,
+  ],
   ["an unknown coding", `${post("Transfer-Encoding: xchunked", "Connection: close")}0\r\n\r\n${HIDDEN}`],
   ["two codings", `${post("Transfer-Encoding: chunked, identity", "Connection: close")}0\r\n\r\n${HIDDEN}`],
   ["a coding behind a tab", `${post("Transfer-Encoding:\u000bchunked", "Connection: close")}0\r\n\r\n${HIDDEN}`],

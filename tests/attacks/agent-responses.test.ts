@@ -22,7 +22,8 @@ const answers = (bytes: string | Buffer, then: Then = "end"): Promise<Seen> => {
 const head = (status: string | number, ...lines: string[]): string =>
   `${[`HTTP/1.1 ${status} X`, ...lines].join("\r\n")}\r\n\r\n`;
 const chunked = (...lines: string[]): string => head(200, "Transfer-Encoding: chunked") + lines.join("\r\n");
-const whole = (body: string, ...lines: string[]): string => head(200, ...lines, `Content-Length: ${body.length}`) + body;
+const whole = (body: string, ...lines: string[]): string =>
+  head(200, ...lines, `Content-Length: ${body.length}`) + body;
 
 function attack(title: string, work: () => Promise<void>): void {
   test(`attack agent responses: ${title}`, async () => {
@@ -246,7 +247,12 @@ attack("a refusal in our words signs nobody out", async () => {
 });
 
 attack("a redirect to inside is the browser's to follow, and nobody else's", async () => {
-  for (const location of ["http://127.0.0.1/", "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd", "//"]) {
+  for (const location of [
+    "http://127.0.0.1/",
+    "http://169.254.169.254/latest/meta-data/",
+    "file:///etc/passwd",
+    "//",
+  ]) {
     const seen = await answers(head(302, `Location: ${location}`, "Content-Length: 0"));
     assert.ok(seen !== "cut");
     assert.deepEqual([seen.status, seen.text], [302, ""]);

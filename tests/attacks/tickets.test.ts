@@ -58,10 +58,7 @@ attack("used again by a stranger", async () => {
 attack("of twenty at once one gets in", async () => {
   const ticket = await ticketOf(owned);
   const tries = await Promise.all(Array.from({ length: 20 }, () => redeem(stranger(), ticket)));
-  assert.deepEqual(
-    tries.map(({ status }) => status).sort(),
-    [204, ...Array(19).fill(401)],
-  );
+  assert.deepEqual(tries.map(({ status }) => status).sort(), [204, ...Array(19).fill(401)]);
   assert.equal(tries.flatMap(({ setCookies }) => setCookies).length, 1);
 });
 
@@ -153,7 +150,10 @@ for (const [title, headers] of [
   ["the console's page", { origin: stack.appOrigin }],
   ["a page without an origin", { origin: "null" }],
   ["a form of another site", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" }],
-  ["a form of a sibling", { "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }],
+  [
+    "a form of a sibling",
+    { "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" },
+  ],
 ] as [string, Headers][]) {
   attack(`traded by ${title}, which would sign the visitor in as somebody else`, async () => {
     const ticket = await ticketOf(owned);

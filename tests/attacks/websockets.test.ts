@@ -87,7 +87,11 @@ const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 const version = "Sec-WebSocket-Version: 13";
 const SHAPES: [string, string, string[]][] = [
   ["by POST", "POST", ["Upgrade: websocket", "Connection: Upgrade", key, version]],
-  ["to HTTP/2", "GET", ["Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"]],
+  [
+    "to HTTP/2",
+    "GET",
+    ["Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"],
+  ],
   ["to nothing known", "GET", ["Upgrade: molt", "Connection: Upgrade"]],
   ["of two kinds", "GET", ["Upgrade: h2c, websocket", "Connection: Upgrade", key, version]],
   ["without a key", "GET", ["Upgrade: websocket", "Connection: Upgrade", version]],
@@ -154,7 +158,10 @@ for (const [title, bytes] of FRAMES) {
 
 const ACCEPTS: [string, string][] = [
   ["101 without an accept", "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"],
-  ["101 with a wrong accept", "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n"],
+  [
+    "101 with a wrong accept",
+    "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n",
+  ],
   ["101 to another protocol", "HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"],
   ["101 alone", "HTTP/1.1 101 X\r\n\r\n"],
   ["200 to an upgrade", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"],

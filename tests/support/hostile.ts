@@ -67,7 +67,10 @@ export class Arena {
         if (answer.includes("\r\n\r\n")) break;
       }
     })();
-    await inTime("head on a raw connection", head.catch(() => {})).finally(() => socket.destroy());
+    await inTime(
+      "head on a raw connection",
+      head.catch(() => {}),
+    ).finally(() => socket.destroy());
     return answer;
   }
 
