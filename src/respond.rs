@@ -4,6 +4,7 @@ use multiclaw_agent_object::port::{Outcome, log};
 use multiclaw_agent_object::reply;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::keyless::refusal;
+use multiclaw_core::proxy::opener_policy;
 use multiclaw_core::route::RouteError;
 use worker::{Headers, Response, ResponseBuilder};
 
@@ -13,7 +14,7 @@ pub enum Shell {
     Bare,
     /// Console and API; `origin` is the allowed origin that asked, if a browser named one.
     App { origin: Option<String> },
-    /// An agent's origin: its pages bring their own policies.
+    /// An agent's origin: its pages bring their own policies, and no other origin's page has any part in them.
     Agent,
 }
 
@@ -142,13 +143,24 @@ fn dress(response: Response, shell: &Shell) -> worker::Result<Response> {
                 None => set_all(&headers, &[("cross-origin-resource-policy", "same-origin")])?,
             }
         }
-        Shell::Agent => set_all(
-            &headers,
-            &[
-                ("x-content-type-options", "nosniff"),
-                ("referrer-policy", "same-origin"),
-            ],
-        )?,
+        Shell::Agent => {
+            let opener = headers.get("cross-origin-opener-policy")?;
+            set_all(
+                &headers,
+                &[
+                    ("x-content-type-options", "nosniff"),
+                    ("referrer-policy", "same-origin"),
+                    (
+                        "cross-origin-opener-policy",
+                        opener_policy(opener.as_deref()),
+                    ),
+                    ("cross-origin-resource-policy", "same-origin"),
+                    ("origin-agent-cluster", "?1"),
+                ],
+            )?;
+            // One more policy beside the page's own: what several say, all must allow.
+            headers.append("content-security-policy", "frame-ancestors 'self'")?;
+        }
     }
     Ok(plain.with_headers(headers))
 }

@@ -33,6 +33,10 @@ pub enum Code {
     WrongState,
     /// The body is larger than the route takes.
     BodyTooLarge,
+    /// The URL is longer than any that is passed on.
+    UriTooLong,
+    /// The headers are more, or longer, than what is passed on.
+    HeadersTooLarge,
     /// The body's content type is not the route's.
     UnsupportedMediaType,
     /// Too many tries; `Retry-After` tells when.
@@ -96,9 +100,11 @@ impl Code {
             Self::MethodNotAllowed => 405,
             Self::WrongState => 409,
             Self::BodyTooLarge => 413,
+            Self::UriTooLong => 414,
             Self::UnsupportedMediaType => 415,
             Self::InvalidValue => 422,
             Self::RateLimited => 429,
+            Self::HeadersTooLarge => 431,
             Self::Internal => 500,
             Self::AgentBadResponse | Self::ProviderUnavailable => 502,
             Self::AgentUnavailable
@@ -124,6 +130,8 @@ impl Code {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::WrongState => "wrong_state",
             Self::BodyTooLarge => "body_too_large",
+            Self::UriTooLong => "uri_too_long",
+            Self::HeadersTooLarge => "headers_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::RateLimited => "rate_limited",
             Self::KeyRefused => "key_refused",
@@ -151,6 +159,8 @@ impl Code {
             Self::MethodNotAllowed => "Method not allowed",
             Self::WrongState => "Not possible in this state",
             Self::BodyTooLarge => "The request body is too large",
+            Self::UriTooLong => "The URL is too long",
+            Self::HeadersTooLarge => "The request headers are too large",
             Self::UnsupportedMediaType => "Unsupported media type",
             Self::RateLimited => "Too many requests",
             Self::KeyRefused => "The provider has no key that it takes",

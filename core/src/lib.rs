@@ -3,6 +3,7 @@
 
 pub mod asset;
 pub mod audit;
+pub mod bounds;
 pub mod challenge;
 pub mod config;
 pub mod csrf;

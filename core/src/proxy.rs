@@ -5,7 +5,7 @@
 use core::net::IpAddr;
 
 use crate::ids::Wallet;
-use crate::session::{Audience, without_our_cookies};
+use crate::session::without_our_cookies;
 
 /// Header that names the owner to OpenClaw (its trusted-proxy mode).
 pub const OWNER_HEADER: &str = "x-molt-owner";
@@ -39,16 +39,31 @@ const REQUEST_DROPPED: [&str; 8] = [
 ];
 const REQUEST_DROPPED_PREFIXES: [&str; 4] = ["cf-", "x-forwarded-", "x-molt-", "x-openclaw-scopes"];
 
-/// What would reach beyond the agent's own pages.
-const RESPONSE_DROPPED: [&str; 8] = [
+/// What would reach beyond the agent's own pages: the host's other protocols and ports, what a browser keeps for it, reports to
+/// strangers, what other origins may read, and the caches on the way.
+const RESPONSE_DROPPED: [&str; 14] = [
     "alt-svc",
+    "cache-tag",
     "clear-site-data",
+    "expect-ct",
     "nel",
+    "origin-agent-cluster",
+    "public-key-pins",
+    "public-key-pins-report-only",
     "report-to",
     "reporting-endpoints",
     "service-worker-allowed",
-    "strict-transport-security",
     "set-cookie",
+    "strict-transport-security",
+    "timing-allow-origin",
+];
+const RESPONSE_DROPPED_PREFIXES: [&str; 6] = [
+    "access-control-",
+    "cdn-",
+    "cf-",
+    "cloudflare-",
+    "surrogate-",
+    "x-molt-",
 ];
 
 /// Who asks, as the edge verified it.
@@ -147,30 +162,70 @@ pub fn is_navigation(method: &str, client: &[(String, String)]) -> bool {
     method == "GET" && !is_websocket(client) && mode == Some("navigate")
 }
 
-/// Whether an agent's header may reach the browser. `set-cookie` goes through [`set_cookie_passes`].
+/// Whether a browser asks for the script of a service worker. It would outlive the agent that served it, and from the root of
+/// the host it would answer in place of our own pages there.
 #[must_use]
-pub fn response_header_passes(name: &str) -> bool {
-    !HOP_BY_HOP.contains(&name) && !RESPONSE_DROPPED.contains(&name)
+pub fn is_service_worker(client: &[(String, String)]) -> bool {
+    find(client, "service-worker").is_some()
+        || find(client, "sec-fetch-dest") == Some("serviceworker")
 }
 
-/// Whether an agent's cookie may be set: for its own host alone, and never in the place of ours.
+/// Of an agent's headers those that may reach the browser. `set-cookie` goes through [`set_cookie_passes`].
+#[must_use]
+pub fn response_headers(agent: &[(String, String)]) -> Vec<(String, String)> {
+    let connection = find(agent, "connection").unwrap_or_default();
+    agent
+        .iter()
+        .filter(|(name, _)| {
+            let name = name.as_str();
+            !is_hop_by_hop(name, connection)
+                && !RESPONSE_DROPPED.contains(&name)
+                && !RESPONSE_DROPPED_PREFIXES
+                    .iter()
+                    .any(|prefix| name.starts_with(prefix))
+        })
+        .cloned()
+        .collect()
+}
+
+/// `Cross-Origin-Opener-Policy` of an agent's page: no page that opened it keeps hold of it. It may ask for more, and not for less.
+#[must_use]
+pub fn opener_policy(agent: Option<&str>) -> &'static str {
+    match agent {
+        Some("same-origin") => "same-origin",
+        _ => "same-origin-allow-popups",
+    }
+}
+
+/// Whether an agent's cookie may be set: for its own host alone, and never in the place of ours. Its name must be one that all
+/// readers read alike: browsers, servers and we differ in what they take away around it.
 #[must_use]
 pub fn set_cookie_passes(value: &str) -> bool {
     let mut parts = value.split(';');
     let name = parts
         .next()
         .and_then(|pair| pair.split_once('='))
-        .map_or("", |(name, _)| name.trim());
-    let ours = Audience::ALL
-        .iter()
-        .any(|audience| audience.cookie_name().eq_ignore_ascii_case(name));
+        .map_or("", |(name, _)| name.trim_matches([' ', '\t']));
     let domain = parts.any(|part| {
         part.split_once('=')
             .map_or(part, |(key, _)| key)
             .trim()
             .eq_ignore_ascii_case("domain")
     });
-    !name.is_empty() && !ours && !domain
+    let control = value.chars().any(|c| c.is_control() && c != '\t');
+    is_token(name) && !is_name_of_ours(name) && !domain && !control
+}
+
+/// A cookie's name by RFC 6265 section 4.1.1.
+fn is_token(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.bytes().all(fits)
+}
+
+/// Ours, in all letters' cases and with each prefix that browsers know, now and to come.
+fn is_name_of_ours(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("__") && name.contains("-molt_")
 }
 
 /// Whether a response of this status can be passed on. The runtime refuses all others, by a panic.
@@ -195,189 +250,4 @@ fn client_address(address: Option<&str>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
-    fn visitor() -> Visitor<'static> {
-        Visitor {
-            owner: Wallet::from_bytes([7; 32]),
-            scheme: "https",
-            host: "a.agents.example",
-            client_address: Some("203.0.113.9"),
-        }
-    }
-
-    #[test]
-    fn c17_identity_headers_of_clients_are_dropped_and_ours_set() {
-        let hostile = pairs(&[
-            ("x-molt-owner", "someone"),
-            ("x-molt-edge", "9"),
-            ("x-molt-call", "{}"),
-            ("x-forwarded-for", "127.0.0.1"),
-            ("x-forwarded-user", "root"),
-            ("forwarded", "for=1"),
-            ("x-real-ip", "::1"),
-            ("cf-connecting-ip", "1.1.1.1"),
-            ("authorization", "Bearer x"),
-            ("host", "evil"),
-            ("connection", "close, x-smuggled"),
-            ("x-smuggled", "1"),
-            ("transfer-encoding", "chunked"),
-            ("accept", "text/html"),
-            ("cookie", "__Host-molt_agent=t; theme=dark"),
-        ]);
-        let got = request_headers(&hostile, &visitor());
-        let expected = pairs(&[
-            ("accept", "text/html"),
-            ("cookie", "theme=dark"),
-            ("x-forwarded-for", "203.0.113.9"),
-            ("x-forwarded-proto", "https"),
-            ("x-forwarded-host", "a.agents.example"),
-            ("x-molt-edge", "1"),
-            ("x-molt-owner", &Wallet::from_bytes([7; 32]).to_string()),
-        ]);
-        assert_eq!(got, expected);
-    }
-
-    #[test]
-    fn a_client_without_a_usable_address_is_unknown_not_loopback() {
-        for address in [
-            None,
-            Some("127.0.0.1"),
-            Some("::1"),
-            Some("junk"),
-            Some("0.0.0.0"),
-            Some("1.2.3.4, 127.0.0.1"),
-        ] {
-            let headers = request_headers(
-                &[],
-                &Visitor {
-                    client_address: address,
-                    ..visitor()
-                },
-            );
-            assert_eq!(find(&headers, "x-forwarded-for"), Some("192.0.2.1"));
-        }
-    }
-
-    #[test]
-    fn websocket_upgrades_are_kept() {
-        let headers = request_headers(
-            &pairs(&[
-                ("upgrade", "WebSocket"),
-                ("connection", "Upgrade"),
-                ("sec-websocket-key", "k"),
-            ]),
-            &visitor(),
-        );
-        assert_eq!(find(&headers, "upgrade"), Some("websocket"));
-        assert_eq!(find(&headers, "sec-websocket-key"), Some("k"));
-    }
-
-    #[test]
-    fn c17_other_origins_pages_only_lead_here() {
-        const OURS: &str = "https://a.agents.example";
-        let foreign = |method, client: &[(&str, &str)]| is_foreign(method, &pairs(client), OURS);
-        let site = |value| ("sec-fetch-site", value);
-        for passes in [
-            vec![],
-            vec![("origin", OURS)],
-            vec![("origin", OURS), site("same-origin")],
-            vec![site("none"), ("sec-fetch-mode", "navigate")],
-        ] {
-            assert!(!foreign("GET", &passes), "{passes:?}");
-        }
-        for value in ["same-site", "cross-site"] {
-            let link = [
-                site(value),
-                ("sec-fetch-mode", "navigate"),
-                ("sec-fetch-dest", "document"),
-            ];
-            assert!(!foreign("GET", &link));
-            assert!(foreign("POST", &link), "a form");
-            let frame = [
-                site(value),
-                ("sec-fetch-mode", "navigate"),
-                ("sec-fetch-dest", "iframe"),
-            ];
-            assert!(foreign("GET", &frame));
-            assert!(foreign(
-                "GET",
-                &[site(value), ("sec-fetch-mode", "no-cors")]
-            ));
-            assert!(foreign("GET", &[site(value), ("upgrade", "websocket")]));
-            assert!(foreign("POST", &[site("none")]));
-        }
-        for origin in [
-            "null",
-            "https://b.agents.example",
-            "http://a.agents.example",
-            "",
-        ] {
-            assert!(foreign("GET", &[("origin", origin)]), "{origin}");
-        }
-    }
-
-    #[test]
-    fn c18_only_a_persons_navigation_wakes() {
-        assert!(is_navigation(
-            "GET",
-            &pairs(&[("sec-fetch-mode", "navigate")])
-        ));
-        assert!(!is_navigation("GET", &pairs(&[("sec-fetch-mode", "cors")])));
-        assert!(!is_navigation(
-            "GET",
-            &pairs(&[("sec-fetch-mode", "navigate"), ("upgrade", "websocket")])
-        ));
-        assert!(!is_navigation(
-            "POST",
-            &pairs(&[("sec-fetch-mode", "navigate")])
-        ));
-        assert!(!is_navigation("GET", &[]));
-    }
-
-    #[test]
-    fn c17_an_agents_cookies_stay_its_own() {
-        assert!(set_cookie_passes("theme=dark; Path=/; HttpOnly"));
-        for bad in [
-            "a=b; Domain=agents.example",
-            "a=b; domain = agents.example",
-            "a=b;DOMAIN=x",
-            "__Host-molt_agent=x; Path=/",
-            "__HOST-MOLT_SESSION=x",
-            "=x",
-            "",
-            "noequals",
-        ] {
-            assert!(!set_cookie_passes(bad), "{bad}");
-        }
-        for dropped in [
-            "strict-transport-security",
-            "clear-site-data",
-            "set-cookie",
-            "connection",
-        ] {
-            assert!(!response_header_passes(dropped));
-        }
-        assert!(response_header_passes("content-type"));
-    }
-
-    #[test]
-    fn odd_statuses_do_not_pass() {
-        for status in [0, 100, 101, 199, 600, 999, u16::MAX] {
-            assert!(!status_passes(status, false), "{status}");
-        }
-        assert!(
-            status_passes(200, false)
-                && status_passes(599, false)
-                && status_passes(101, true)
-                && !status_passes(200, true)
-        );
-    }
-}
+mod tests;

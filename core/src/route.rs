@@ -246,12 +246,13 @@ fn unknown_secret() -> Problem {
 }
 
 impl EntryRoute {
-    /// Paths below `/.edge/` are ours; all others go to the agent.
+    /// Paths below `/.edge/` are ours, and nobody's in any other spelling; all others go to the agent.
     ///
     /// # Errors
     /// [`RouteError`] for a path or method of ours that does not exist.
     pub fn find(method: &str, path: &str) -> Result<Self, RouteError> {
         match path.strip_prefix("/.edge/") {
+            None if is_like_ours(path) => Err(not_found()),
             None => Ok(Self::Proxy),
             Some("enter") if method == "POST" => Ok(Self::Redeem),
             Some("enter") => {
@@ -263,6 +264,33 @@ impl EntryRoute {
             Some(_) => Err(RouteError::Problem(not_found())),
         }
     }
+}
+
+/// Whether somebody who reads paths less strictly than we do takes this one for ours.
+fn is_like_ours(path: &str) -> bool {
+    let plain = percent_decoded(path);
+    let mut parts = plain.split(['/', '\\']).map(|part| {
+        let name = part.split([';', '?', '#']).next().unwrap_or_default();
+        name.trim_matches(|c: char| c.is_whitespace() || c.is_control())
+    });
+    let first = parts.find(|part| !matches!(*part, "" | "."));
+    first.is_some_and(|part| part.eq_ignore_ascii_case(".edge"))
+}
+
+/// The text with `%41` as `A`; what is no ASCII is as good as any other letter here.
+fn percent_decoded(text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        decoded.push_str(before);
+        let code = after
+            .get(..2)
+            .and_then(|two| u8::from_str_radix(two, 16).ok());
+        decoded.push(code.map_or('%', char::from));
+        rest = code.and_then(|_| after.get(2..)).unwrap_or(after);
+    }
+    decoded.push_str(rest);
+    decoded
 }
 
 #[cfg(test)]
@@ -456,10 +484,45 @@ mod tests {
             assert!(problem.detail.contains(kind.text));
         }
         assert!(EntryRoute::find("GET", "/.edge/other").is_err());
-        assert_eq!(EntryRoute::find("GET", "/.edge"), Ok(EntryRoute::Proxy));
         assert_eq!(
             EntryRoute::find("TRACE", "/anything"),
             Ok(EntryRoute::Proxy)
         );
+    }
+
+    #[test]
+    fn c17_our_paths_are_nobodys_in_another_spelling() {
+        for path in [
+            "/.edge",
+            "/.edge;a/enter",
+            "//.edge/enter",
+            "/.EDGE/enter",
+            "/%2eedge/enter",
+            "/.%65dge/enter",
+            "/.edge%2fenter",
+            "/.edge%5center",
+            "/.edge%00/enter",
+            "/%20.edge/enter",
+            "/.edge%3Fx",
+            "/%2E/.edge/enter",
+        ] {
+            assert!(EntryRoute::find("GET", path).is_err(), "{path}");
+        }
+        for path in [
+            "/",
+            "/.edges/x",
+            "/x/.edge/enter",
+            "/edge/enter",
+            "/%",
+            "/%zz",
+            "/%2",
+            "/\u{e9}%e9",
+        ] {
+            assert_eq!(
+                EntryRoute::find("GET", path),
+                Ok(EntryRoute::Proxy),
+                "{path}"
+            );
+        }
     }
 }

@@ -265,13 +265,18 @@ fn cookie(audience: Audience, value: &str, max_age: i64) -> String {
     format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; Secure; SameSite={same_site}")
 }
 
+/// The cookies of a `Cookie` header. Taken away around them is only what browsers do not keep in a name: with other white space,
+/// which they do keep, a sibling host's page sets a name past the rules for `__Host-` that would read as ours.
+fn pairs(header: &str) -> impl Iterator<Item = &str> {
+    header.split(';').map(|pair| pair.trim_matches([' ', '\t']))
+}
+
 /// The token in a `Cookie` header. Two cookies of the name are refused: one of them is not ours.
 #[must_use]
 pub fn token_from_cookies(audience: Audience, header: &str) -> Option<&str> {
     let name = audience.cookie_name();
-    let mut tokens = header
-        .split(';')
-        .filter_map(|pair| pair.trim().split_once('='))
+    let mut tokens = pairs(header)
+        .filter_map(|pair| pair.split_once('='))
         .filter(|(key, _)| *key == name)
         .map(|(_, value)| value);
     let token = tokens.next()?;
@@ -282,9 +287,7 @@ pub fn token_from_cookies(audience: Audience, header: &str) -> Option<&str> {
 #[must_use]
 pub fn without_our_cookies(header: &str) -> Option<String> {
     let ours = Audience::ALL.map(Audience::cookie_name);
-    let rest: Vec<&str> = header
-        .split(';')
-        .map(str::trim)
+    let rest: Vec<&str> = pairs(header)
         .filter(|pair| !pair.is_empty())
         .filter(|pair| !ours.contains(&pair.split_once('=').map_or(*pair, |(name, _)| name.trim())))
         .collect();

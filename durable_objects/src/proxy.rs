@@ -1,13 +1,13 @@
 //! Passes a browser's request on to the agent and its answer back: bodies, streams and WebSockets as the runtime's own
 //! objects, headers by the core's rules.
 
+use multiclaw_core::bounds::response_fits;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::lifecycle::{State, Wish};
 use multiclaw_core::limits::{passed_body, too_many_waiting};
 use multiclaw_core::messages::Caller;
 use multiclaw_core::proxy::{
-    Visitor, is_navigation, request_headers, response_header_passes, set_cookie_passes,
-    status_passes,
+    Visitor, is_navigation, request_headers, response_headers, set_cookie_passes, status_passes,
 };
 use multiclaw_core::time::Seconds;
 use worker::wasm_bindgen::JsValue;
@@ -148,34 +148,32 @@ fn is_endless(answer: &Response) -> bool {
 
 /// The agent's answer with only what may reach the browser.
 fn give_back(answer: Response) -> Outcome<Response> {
-    let status = answer.status_code();
-    let headers = Headers::new();
-    for (name, value) in answer
-        .headers()
-        .entries()
-        .filter(|(name, _)| response_header_passes(name))
-    {
-        headers.append(&name, &value).tried("response headers")?;
+    let refused = |context: String| {
+        let detail = "The agent answered with what can't be passed on.";
+        Failure::new(Code::AgentBadResponse, detail, context)
+    };
+    let agent: Vec<(String, String)> = answer.headers().entries().collect();
+    if !response_fits(&agent) {
+        return Err(refused("agent answered with too many headers".to_owned()));
     }
-    for cookie in answer
+    let status = answer.status_code();
+    let cookies = answer
         .headers()
         .get_all("set-cookie")
-        .tried("response headers")?
-    {
-        if set_cookie_passes(&cookie) {
-            headers
-                .append("set-cookie", &cookie)
-                .tried("response headers")?;
-        }
-    }
+        .tried("response headers")?;
     let body = answer.body().clone();
     let websocket = answer.websocket();
     if !status_passes(status, websocket.is_some()) {
-        return Err(Failure::new(
-            Code::AgentBadResponse,
-            "The agent answered with what can't be passed on.",
-            format!("agent answered status {status}"),
-        ));
+        return Err(refused(format!("agent answered status {status}")));
+    }
+    let headers = Headers::new();
+    for (name, value) in response_headers(&agent) {
+        headers.append(&name, &value).tried("response headers")?;
+    }
+    for cookie in cookies.iter().filter(|cookie| set_cookie_passes(cookie)) {
+        headers
+            .append("set-cookie", cookie)
+            .tried("response headers")?;
     }
     let builder = ResponseBuilder::new()
         .with_status(status)

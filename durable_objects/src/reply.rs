@@ -32,7 +32,8 @@ pub fn problem(problem: &Problem) -> worker::Result<Response> {
     let mut builder = ResponseBuilder::new()
         .with_status(problem.code.status())
         .with_header("content-type", "application/problem+json")?
-        .with_header("cache-control", "no-store")?;
+        .with_header("cache-control", "no-store")?
+        .with_header("content-security-policy", "default-src 'none'")?;
     if let Some(seconds) = problem.retry_after {
         builder = builder.with_header("retry-after", &seconds.to_string())?;
     }

@@ -4,10 +4,11 @@
 use multiclaw_agent_object::port::{Outcome, Tried as _, now};
 use multiclaw_agent_object::reply::empty;
 use multiclaw_agent_object::settings;
+use multiclaw_core::bounds::check_request;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::{Call, OwnerCall};
-use multiclaw_core::proxy::{is_foreign, is_navigation};
+use multiclaw_core::proxy::{is_foreign, is_navigation, is_service_worker};
 use multiclaw_core::route::EntryRoute;
 use multiclaw_core::session::{Audience, Issuer, Session, set_cookie};
 use multiclaw_core::ticket;
@@ -32,6 +33,11 @@ pub async fn handle(
     env: &Env,
 ) -> Outcome<Response> {
     let client: Vec<(String, String)> = request.headers().entries().collect();
+    check_request(&request.inner().url(), &client)?;
+    if is_service_worker(&client) {
+        let detail = "Pages of an agent have no service workers.";
+        return Err(Problem::new(Code::NotFound, detail).into());
+    }
     let origin = settings::hosts(env)?.agent_origin(asset);
     if is_foreign(&request.inner().method(), &client, &origin) {
         return Err(Problem::new(

@@ -1,5 +1,4 @@
 // A WebSocket to an agent's origin, as a page there would open it.
-import { once } from "node:events";
 import WebSocket from "ws";
 import type { Client } from "./client.ts";
 import type { Headers } from "./http.ts";
@@ -24,7 +23,10 @@ export class Socket {
       this.#told?.();
     });
     raw.on("error", () => {});
-    this.closed = once(raw, "close").then(([code, reason]) => ({ code, reason: String(reason) }));
+    // Also after an error, which `once` of node:events would make of it.
+    this.closed = new Promise((closed) => {
+      raw.once("close", (code, reason) => closed({ code, reason: String(reason) }));
+    });
   }
 
   async next(): Promise<{ data: Buffer; binary: boolean }> {

@@ -216,6 +216,30 @@ fn cookies_are_host_only_and_read_back() {
 }
 
 #[test]
+fn c17_no_white_space_makes_another_name_ours() {
+    let name = Audience::App.cookie_name();
+    for space in [
+        '\u{85}', '\u{a0}', '\u{1680}', '\u{2000}', '\u{2028}', '\u{3000}', '\u{b}', '\u{c}',
+        '\u{feff}',
+    ] {
+        let shadow = format!("{space}{name}=forged");
+        assert_eq!(token_from_cookies(Audience::App, &shadow), None);
+        for both in [
+            format!("{shadow}; {name}=tok"),
+            format!("{name}=tok; {shadow}"),
+        ] {
+            assert_eq!(
+                token_from_cookies(Audience::App, &both),
+                Some("tok"),
+                "{space:?}"
+            );
+        }
+    }
+    let padded = format!("a=b;\t {name}=tok ;c=d");
+    assert_eq!(token_from_cookies(Audience::App, &padded), Some("tok"));
+}
+
+#[test]
 fn c17_our_cookies_do_not_reach_the_agent() {
     let header = "a=b; __Host-molt_agent=t; __Host-molt_session=s; c=d";
     assert_eq!(without_our_cookies(header).as_deref(), Some("a=b; c=d"));

@@ -25,6 +25,10 @@ export async function serve({ state, address, port, knobs, note }) {
   /** Streams that wait for the word to go on. @type {Set<Response>} */
   const waiting = new Set();
   const memory = join(state, "memory");
+  /** What it was told to serve, by path. @type {Map<string, {type: string, body: Buffer}>} */
+  const files = new Map();
+  /** Each request that came in, but for questions about itself. @type {string[]} */
+  const seen = [];
 
   /** @type {Record<string, Handler>} */
   const paths = {
@@ -66,6 +70,33 @@ export async function serve({ state, address, port, knobs, note }) {
     /** A status line as it is asked for, past what Node would let through. */
     status(request, _response, rest) {
       request.socket.end(`HTTP/1.1 ${rest} Odd\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+    },
+    /** The body of the request, as it is, in place of a response; then the end, nothing, or a reset of the connection. */
+    async raw(request, _response, rest) {
+      const bytes = await buffer(request);
+      const { socket } = request;
+      const then = new URLSearchParams(rest).get("then");
+      if (then === "hold") return void socket.write(bytes);
+      if (then === "reset") return void socket.write(bytes, () => socket.resetAndDestroy());
+      socket.end(bytes);
+    },
+    /** For as long as somebody takes it. */
+    endless(_request, response) {
+      response.once("close", () => note("left"));
+      const chunk = Buffer.alloc(64 * 1024, "molt");
+      const write = () => {
+        if (!response.destroyed) response.write(chunk, () => setImmediate(write));
+      };
+      write();
+    },
+    seen(_request, response) {
+      json(response, { seen });
+    },
+    /** From now on the body is what is served at the rest of the path. */
+    async files(request, response, rest) {
+      const type = request.headers["content-type"] ?? "text/html; charset=utf-8";
+      files.set(`/${rest}`, { type, body: await buffer(request) });
+      json(response, {});
     },
     bodyless(_request, response, rest) {
       response.writeHead(Number(rest), { "x-agent": "yes" }).end();
@@ -150,16 +181,26 @@ export async function serve({ state, address, port, knobs, note }) {
     if (muted) return;
     if (ended) return void response.writeHead(503, { "x-agent-ended": "7" }).end("ended\n");
     const [name = "", rest = ""] = (request.url ?? "/").slice(1).split(/[/?](.*)/s);
+    if (name !== "seen" && name !== "startupz" && name !== "healthz") seen.push(`${request.method} ${request.url}`);
+    const file = files.get(request.url?.split("?")[0] ?? "");
+    if (file) return void response.writeHead(200, { "content-type": file.type }).end(file.body);
     const handler = Object.hasOwn(paths, name) ? paths[name] : paths.page;
     Promise.resolve(handler?.(request, response, rest)).catch(() => response.destroy());
   });
   server.on("upgrade", (request, socket, head) => {
     // A status 101 that switches nothing, and one that nobody asked for, are made of raw bytes.
     if (request.url === "/refuse") return void socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno");
+    const [, what, told = ""] = /^\/(raw|frames)\?(.*)$/.exec(request.url ?? "") ?? [];
+    seen.push(`UPGRADE ${request.url}`);
+    if (what === "raw") return void socket.end(Buffer.from(told, "base64url"));
     sockets.handleUpgrade(request, socket, head, (client) => {
+      client.on("error", () => {});
+      // Bytes as they are, whether or not they are frames.
+      if (what === "frames") return void socket.write(Buffer.from(told, "base64url"));
       client.send(JSON.stringify({ headers: pairs(request.rawHeaders) }));
       client.on("message", (data, binary) => {
-        if (!binary && data.toString() === "close") client.close(4001, "as asked");
+        const close = binary ? null : /^close ?(\d*)$/.exec(data.toString());
+        if (close) client.close(Number(close[1] || 4001), "as asked");
         else client.send(data, { binary });
       });
     });
