@@ -41,6 +41,17 @@ export interface RawAttack {
   gets: RegExp;
 }
 
+interface State extends Record<string, unknown> {
+  objects: number;
+}
+
+/**
+ * That nobody took it: our refusal, that of the local runtime's front, which makes no URL of it and says so with a plain 500,
+ * or a connection that was closed.
+ */
+export const UNTAKEN =
+  /^(HTTP\/1\.1 (?:4\d\d|501) |HTTP\/1\.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 21\r\n|$)/;
+
 /** What a victim's key begins with, so that any other in its place is seen. */
 const VICTIMS_KEY = "sk-victim-0123456789abcdef0123456789abcdef";
 const VICTIMS_MODEL = "openai/gpt-5.4-mini";
@@ -55,7 +66,7 @@ export class Battle {
   /** An owner of another domain, with a session as good as the victim's. */
   readonly attacker: Owned;
   readonly #names = new Set<string>();
-  #before: unknown;
+  #before: State;
 
   private constructor(surface: string, promises: string, stack: Stack, victim: Owned, attacker: Owned) {
     this.surface = surface;
@@ -63,7 +74,7 @@ export class Battle {
     this.stack = stack;
     this.victim = victim;
     this.attacker = attacker;
-    this.begin();
+    this.#before = this.state();
   }
 
   /** What is now is what must be afterwards: again after preparations, and before the first attack. */
@@ -112,7 +123,7 @@ export class Battle {
   }
 
   /** All that an attack could have changed. */
-  state(): unknown {
+  state(): State {
     const { stack, victim } = this;
     const { domain = [], ...rows } = contentOf(stack, victim.asset);
     return {
@@ -145,8 +156,11 @@ export class Battle {
     });
   }
 
-  /** One attack, by whatever `act` does; it is counted, and changes nothing. */
-  attack(name: string, act: () => Promise<void>): void {
+  /**
+   * One attack, by whatever `act` does; it is counted, and changes nothing. `objects` is how many may be made by it, with
+   * nothing in them.
+   */
+  attack(name: string, act: () => Promise<void>, objects = 0): void {
     assert.ok(!this.#names.has(name), `two attacks have the name "${name}"`);
     this.#names.add(name);
     test(`${this.#title}: ${name}`, async () => {
@@ -154,7 +168,11 @@ export class Battle {
       try {
         const before = this.state();
         await act();
-        assert.deepEqual(this.state(), before, "it changed something");
+        const now = this.state();
+        const made = now.objects - before.objects;
+        assert.ok(made <= objects, `${made} objects were made`);
+        assert.deepEqual({ ...now, objects: 0 }, { ...before, objects: 0 }, "it changed something");
+        this.#before.objects += made;
         ok = true;
       } finally {
         const file = process.env.ATTACKS_TABLE;
