@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { build } from "./build.mjs";
+import { ATTACKS_TABLE, clearAttacks, printAttacks } from "./lib/attacks.mjs";
 import { findChromium } from "./lib/chromium.mjs";
 import { stopEngine } from "./lib/docker.mjs";
 import { clearFaults, FAULTS_TABLE, printFaults } from "./lib/faults.mjs";
@@ -90,6 +91,15 @@ const SUITES = {
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
     command: () => nodeTest(blackBox(), atOnce(5)),
+  },
+  attacks: {
+    title: "What a hostile caller can send",
+    needs: ["agent", "rust", "wasm-tools"],
+    built: true,
+    command: () => nodeTest(testsUnder("tests/attacks", /\.test\.ts$/), atOnce(3)),
+    env: { ATTACKS_TABLE },
+    before: clearAttacks,
+    after: printAttacks,
   },
   browser: {
     title: "In a browser",

@@ -195,7 +195,9 @@ impl SessionKeys {
             return Err(SessionError::Invalid);
         };
         let lifetime = expires.signed_duration_since(issued);
+        // None of ours has a `nbf`; a token that has one says by it that it is no token yet (RFC 7519 section 4.1.5).
         if issued > clock(now.saturating_add(CLOCK_SKEW))?
+            || claims.not_before.is_some_and(|begins| begins > moment)
             || lifetime > Duration::seconds(i64::from(LIFETIME.get()))
         {
             return Err(SessionError::Invalid);

@@ -69,11 +69,19 @@ export async function send(call: Call, within = 120_000): Promise<Answer> {
   return inTime(`answer to ${call.method ?? "GET"} ${call.path}`, whole, within);
 }
 
-/** Writes bytes to a connection as they are, and gives all that comes back until the other side ends it. */
-export async function sendRaw(port: number, bytes: string | Uint8Array, within = 30_000): Promise<string> {
+/**
+ * Writes bytes to a connection as they are, and gives all that comes back until the other side ends it. `isAll` says that no
+ * more will be sent, so that nobody waits for the rest of a request.
+ */
+export async function sendRaw(
+  port: number,
+  bytes: string | Uint8Array,
+  { within = 30_000, isAll = false } = {},
+): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => {});
-  socket.write(bytes);
+  if (isAll) socket.end(bytes);
+  else socket.write(bytes);
   try {
     return (await inTime("end of a raw connection", buffer(socket), within)).toString("latin1");
   } finally {

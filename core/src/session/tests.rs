@@ -159,6 +159,21 @@ fn tokens_that_were_changed_or_made_otherwise_are_refused() {
 }
 
 #[test]
+fn c05_a_token_that_is_to_begin_later_opens_nothing() {
+    let keys = keys(A, None);
+    let made = |begins| {
+        let mut claims = Claims::new(session(Audience::App));
+        claims.issued_at = Some(clock(NOW).unwrap());
+        claims.expiration = Some(clock(after(60)).unwrap());
+        claims.not_before = Some(clock(after(begins)).unwrap());
+        let token = Hs256.token(&Header::empty(), &claims, &keys.current.key);
+        keys.verify(Audience::App, &token.unwrap(), NOW)
+    };
+    assert!(made(0).is_ok());
+    assert_eq!(made(1), Err(SessionError::Invalid));
+}
+
+#[test]
 fn a_token_longer_than_any_of_ours_is_not_looked_at() {
     let keys = keys(A, None);
     let mut claims = Claims::new(session(Audience::App));
