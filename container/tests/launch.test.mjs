@@ -107,7 +107,13 @@ for (const [what, damage] of /** @type {[string, (of: ReturnType<typeof program>
   ["is damaged", () => "[ 'not JSON"],
   ["is none", () => '{"length":1}'],
   ["names what is not there", ({ url }) => JSON.stringify([url("dist/gone.js"), url("dist/first.js")])],
-  ["names what does not parse", (of) => (of.write("dist/broken.js", "}{"), JSON.stringify([of.url("dist/broken.js")]))],
+  [
+    "names what does not parse",
+    (of) => {
+      of.write("dist/broken.js", "}{");
+      return JSON.stringify([of.url("dist/broken.js")]);
+    },
+  ],
 ])) {
   test(`a list that ${what} costs nothing but the time`, async () => {
     const of = program();

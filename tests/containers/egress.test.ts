@@ -101,5 +101,5 @@ test("c15 headers of a container's own make the wall no door", () => {
       "cf-connecting-ip": "192.0.2.9",
       "x-molt-caller": "{}",
     })} }).then(async (answer) => console.log(answer.status, await answer.text()));`;
-  assert.match(docker("exec", container, "node", "-e", script), /^403 [^]*no network behind it/);
+  assert.match(docker("exec", container, "node", "-e", script), /^403 .*no network behind it/s);
 });
