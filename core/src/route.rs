@@ -252,7 +252,7 @@ impl EntryRoute {
     /// [`RouteError`] for a path or method of ours that does not exist.
     pub fn find(method: &str, path: &str) -> Result<Self, RouteError> {
         match path.strip_prefix("/.edge/") {
-            None if is_like_ours(path) => Err(not_found()),
+            None if is_like_ours(path) => Err(RouteError::Problem(not_found())),
             None => Ok(Self::Proxy),
             Some("enter") if method == "POST" => Ok(Self::Redeem),
             Some("enter") => read(method, Self::Page)
