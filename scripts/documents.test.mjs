@@ -18,7 +18,9 @@ function expanded(text) {
 for (const document of ["docs/contract.md", "docs/threat-model.md", "SECURITY.md"]) {
   test(`the files that ${document} names exist`, () => {
     const text = readFileSync(fromRoot(document), "utf8");
-    const named = [...text.matchAll(/`([^`\s]+)`/g)].flatMap(([, path = ""]) => (OURS.test(path) ? expanded(path) : []));
+    const named = [...text.matchAll(/`([^`\s]+)`/g)].flatMap(([, path = ""]) =>
+      OURS.test(path) ? expanded(path) : [],
+    );
     const linked = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, path = ""]) =>
       document.startsWith("docs/") ? `docs/${path}` : path,
     );

@@ -16,8 +16,14 @@ const SECRETS = [
   ["a session's token", `eyJ${url(20)}.eyJ${url(60)}.${url(32)}`],
   ["a wallet's key", `0x${hex(32)}`],
   ["a keypair's file", JSON.stringify([...randomBytes(64)])],
-  ["a private key", `-----BEGIN ${"PRIVATE"} KEY-----\n${randomBytes(48).toString("base64")}\n-----END ${"PRIVATE"} KEY-----`],
-  ["an access key of AWS", `AWS_SECRET_ACCESS_KEY = "${randomBytes(30).toString("base64").replaceAll("/", "a").slice(0, 40)}"`],
+  [
+    "a private key",
+    `-----BEGIN ${"PRIVATE"} KEY-----\n${randomBytes(48).toString("base64")}\n-----END ${"PRIVATE"} KEY-----`,
+  ],
+  [
+    "an access key of AWS",
+    `AWS_SECRET_ACCESS_KEY = "${randomBytes(30).toString("base64").replaceAll("/", "a").slice(0, 40)}"`,
+  ],
 ];
 
 for (const [what, secret] of SECRETS) {
@@ -30,7 +36,14 @@ for (const [what, secret] of SECRETS) {
 }
 
 test("a file that is for secrets is found by its name, and an example of one is not", async () => {
-  for (const file of [".dev.vars", "dev/.dev.vars.production", ".env", ".env.local", "keys/id_ed25519", "tls/server.pem"])
+  for (const file of [
+    ".dev.vars",
+    "dev/.dev.vars.production",
+    ".env",
+    ".env.local",
+    "keys/id_ed25519",
+    "tls/server.pem",
+  ])
     assert.equal((await secretsIn(file, Buffer.from("x"))).length, 1, file);
   for (const file of [".dev.vars.example", ".env.example", "docs/keys.md"])
     assert.equal((await secretsIn(file, Buffer.from("x"))).length, 0, file);

@@ -20,6 +20,13 @@ test("a report without weaknesses has none", () => {
 });
 
 test("what is no report is not asked, and not good", () => {
-  for (const text of ["", "<html>", "null", "[]", '{"statusCode":405,"error":{"summary":""}}', '{"vulnerabilities":null}'])
+  for (const text of [
+    "",
+    "<html>",
+    "null",
+    "[]",
+    '{"statusCode":405,"error":{"summary":""}}',
+    '{"vulnerabilities":null}',
+  ])
     assert.equal(findingsOf(text), null, text);
 });

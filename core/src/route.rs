@@ -254,10 +254,8 @@ impl EntryRoute {
         match path.strip_prefix("/.edge/") {
             None => Ok(Self::Proxy),
             Some("enter") if method == "POST" => Ok(Self::Redeem),
-            Some("enter") => {
-                read(method, Self::Page)
-                    .map_err(|_| RouteError::Method("GET, HEAD, POST".to_owned()))
-            }
+            Some("enter") => read(method, Self::Page)
+                .map_err(|_| RouteError::Method("GET, HEAD, POST".to_owned())),
             Some("enter.js") => read(method, Self::Script),
             Some("status") => only(method, "GET", Self::Status),
             Some(_) => Err(RouteError::Problem(not_found())),

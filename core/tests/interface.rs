@@ -97,7 +97,10 @@ fn every_code_is_described_under_its_status() {
         );
         let codes = codes.1.split_once(']').unwrap().0;
         for code in codes.split(", ") {
-            assert!(told.insert((code.to_owned(), status)), "{code} is told twice");
+            assert!(
+                told.insert((code.to_owned(), status)),
+                "{code} is told twice"
+            );
         }
     }
     let known: BTreeSet<(String, u16)> = Code::ALL

@@ -3,8 +3,8 @@
 
 import { execFile } from "node:child_process";
 import { join, relative } from "node:path";
-import { projectFiles } from "./leaked.mjs";
 import { hashInputs, isStamped, stamp } from "./inputs.mjs";
+import { projectFiles } from "./leaked.mjs";
 import { CACHE, CARGO_DENY_VERSION, fromRoot, projectNode, ROOT, toolEnv, UserError } from "./project.mjs";
 import { run } from "./run.mjs";
 import { faultFinder } from "./rust.mjs";
@@ -40,11 +40,13 @@ function ask(program, args, { cwd = ROOT } = {}) {
 export function crates(folders) {
   const locks = folders.flatMap((folder) => ["Cargo.toml", "Cargo.lock"].map((name) => join(folder, name)));
   const manifests = folders.map((folder) => fromRoot(join(folder, "Cargo.toml")));
-  const hash = () => [hashInputs(["deny.toml", ...locks, "core/Cargo.toml", "durable_objects/Cargo.toml"], [CARGO_DENY_VERSION])];
+  const hash = () => [
+    hashInputs(["deny.toml", ...locks, "core/Cargo.toml", "durable_objects/Cargo.toml"], [CARGO_DENY_VERSION]),
+  ];
   /** @param {string} manifest @param {string[]} what */
   const deny = (manifest, ...what) => [
-    ...["--manifest-path", manifest, "--locked", "--color=never"],
-    ...["check", "--config", fromRoot("deny.toml"), "--hide-inclusion-graph", ...what],
+    ...["--manifest-path", manifest, "--config", fromRoot("deny.toml"), "--locked", "--color=never"],
+    ...["check", "--hide-inclusion-graph", ...what],
   ];
   const log = (/** @type {string} */ manifest) => `cargo-deny-${relative(ROOT, manifest).replaceAll("/", "-")}`;
 
@@ -89,10 +91,14 @@ export function findingsOf(text) {
     return null;
   }
   if (typeof report?.vulnerabilities !== "object" || report.vulnerabilities === null) return null;
-  return Object.values(/** @type {Record<string, Weakness>} */ (report.vulnerabilities)).map(({ name, severity, via }) => {
-    const why = via.map((one) => (typeof one === "string" ? `by way of ${one}` : `${one.title} ${one.url ?? ""}`.trim()));
-    return `${name} (${severity}): ${why.join("; ")}`;
-  });
+  return Object.values(/** @type {Record<string, Weakness>} */ (report.vulnerabilities)).map(
+    ({ name, severity, via }) => {
+      const why = via.map((one) =>
+        typeof one === "string" ? `by way of ${one}` : `${one.title} ${one.url ?? ""}`.trim(),
+      );
+      return `${name} (${severity}): ${why.join("; ")}`;
+    },
+  );
 }
 
 /** @param {string} folder @returns {Check} */

@@ -107,6 +107,8 @@ export class Door {
 
 /** The id of the session that this client has. */
 async function currentId(client: Client): Promise<string> {
-  const { sessions } = (await client.get("/v1/auth/sessions")).json() as { sessions: { id: string; current: boolean }[] };
+  const { sessions } = (await client.get("/v1/auth/sessions")).json() as {
+    sessions: { id: string; current: boolean }[];
+  };
   return sessions.find(({ current }) => current)?.id ?? ID;
 }
