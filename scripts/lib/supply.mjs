@@ -45,8 +45,8 @@ export function crates(folders) {
   ];
   /** @param {string} manifest @param {string[]} what */
   const deny = (manifest, ...what) => [
-    ...["--manifest-path", manifest, "--locked", "--color=never"],
-    ...["check", "--config", fromRoot("deny.toml"), "--hide-inclusion-graph", ...what],
+    ...["--manifest-path", manifest, "--config", fromRoot("deny.toml"), "--locked", "--color=never"],
+    ...["check", "--hide-inclusion-graph", ...what],
   ];
   const log = (/** @type {string} */ manifest) => `cargo-deny-${relative(ROOT, manifest).replaceAll("/", "-")}`;
 
