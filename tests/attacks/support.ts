@@ -9,7 +9,6 @@ import { contentOf, inhabitedCount } from "../support/objects.ts";
 import { assertProblem } from "../support/problem.ts";
 import { r2Keys } from "../support/storage.ts";
 import { claimsOf, SESSION_COOKIE } from "../support/tokens.ts";
-import { until } from "../support/wait.ts";
 
 export type Stack = Awaited<ReturnType<typeof fakeAgentStack>>;
 
@@ -48,6 +47,9 @@ export interface RawAttack {
 export const UNTAKEN =
   /^(HTTP\/1\.1 (?:4\d\d|501) |HTTP\/1\.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 21\r\n|$)/;
 
+/** Several files start their stacks side by side. */
+const PATIENCE = { within: 180_000 };
+const KEY_OF_A_TENANT = /^tenants\/\w{32,44}\/\w{32,44}\/(?:snapshots|chunks)\/[0-9a-f]{32}$/;
 /** What a victim's key begins with, so that any other in its place is seen. */
 const VICTIMS_KEY = "sk-victim-0123456789abcdef0123456789abcdef";
 const VICTIMS_MODEL = "openai/gpt-5.4-mini";
@@ -94,9 +96,10 @@ export class Battle {
       const answer = await victim.client.put(`${victim.path}/${path}`, json);
       assert.equal(answer.status, 200, answer.text);
     }
-    await victim.start();
-    await victim.stop();
-    await until("a snapshot", async () => (await victim.snapshots()).length > 0);
+    await victim.start(PATIENCE);
+    await victim.ask("stop");
+    await victim.in("asleep", PATIENCE);
+    assert.notDeepEqual(await victim.snapshots(), [], "there is an archive to reach for");
     const attacker = await Owned.ofNew(stack, "attacker.molt", "buyer");
     return new Battle(surface, promises, stack, victim, attacker);
   }
@@ -126,7 +129,8 @@ export class Battle {
       ...rows,
       // When and at which slot the chain was last read is nobody's harm.
       domain: domain.map(({ checked_at: _at, slot: _slot, ...domain }) => domain),
-      archives: r2Keys(stack, ""),
+      // What others keep where it belongs is theirs.
+      archives: r2Keys(stack, "").filter((key) => key.includes(victim.asset) || !KEY_OF_A_TENANT.test(key)),
       objects: inhabitedCount(stack),
       commands: stack.agent.notes().filter(({ place }) => place === placeOf(victim.asset)).length,
       calls: stack.echo.requests.length,
