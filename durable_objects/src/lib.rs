@@ -39,6 +39,7 @@ use multiclaw_core::lifecycle::Life;
 use multiclaw_core::messages::{CALL_PATH, CALLER_HEADER, Call, Caller, Envelope, StatusView};
 use multiclaw_core::redaction::Redactor;
 use multiclaw_core::secret::Secret;
+use multiclaw_core::ticket;
 use multiclaw_core::upload::{UPLOAD_HEADER, Upload};
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
@@ -150,7 +151,11 @@ impl Agent {
             return Err(malformed().into());
         }
         let envelope: Envelope = request.json().await.map_err(|_| malformed())?;
-        self.open_store(matches!(envelope.call, Call::Login(_)))?;
+        match &envelope.call {
+            // Who has no ticket learns not even whether anybody ever signed in here.
+            Call::Redeem { .. } if !self.store.exists()? => return Err(ticket::spent().into()),
+            call => self.open_store(matches!(call, Call::Login(_)))?,
+        }
         self.call(envelope).await
     }
 

@@ -1,15 +1,14 @@
 // Attacks as data: what is sent, and the answer that it must get. Each is a test of its own, and after each the victim's
-// domain is as it was: its object's rows, everything in R2, how many objects there are, and what agents and models were asked.
+// domain is as it was: its object's rows, everything in R2, how many objects hold anything, and what agents and models were asked.
 import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
 import { test } from "node:test";
 import { fakeAgentStack, Owned, placeOf } from "../support/agent.ts";
 import { type Answer, type Headers, send, sendRaw } from "../support/http.ts";
-import { contentOf, objectCount } from "../support/objects.ts";
+import { contentOf, inhabitedCount } from "../support/objects.ts";
 import { assertProblem } from "../support/problem.ts";
 import { r2Keys } from "../support/storage.ts";
 import { claimsOf, SESSION_COOKIE } from "../support/tokens.ts";
-import { until } from "../support/wait.ts";
 
 export type Stack = Awaited<ReturnType<typeof fakeAgentStack>>;
 
@@ -41,10 +40,6 @@ export interface RawAttack {
   gets: RegExp;
 }
 
-interface State extends Record<string, unknown> {
-  objects: number;
-}
-
 /**
  * That nobody took it: our refusal, that of the local runtime's front, which makes no URL of it and says so with a plain 500,
  * or a connection that was closed.
@@ -52,6 +47,9 @@ interface State extends Record<string, unknown> {
 export const UNTAKEN =
   /^(HTTP\/1\.1 (?:4\d\d|501) |HTTP\/1\.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 21\r\n|$)/;
 
+/** Several files start their stacks side by side. */
+const PATIENCE = { within: 180_000 };
+const KEY_OF_A_TENANT = /^tenants\/\w{32,44}\/\w{32,44}\/(?:snapshots|chunks)\/[0-9a-f]{32}$/;
 /** What a victim's key begins with, so that any other in its place is seen. */
 const VICTIMS_KEY = "sk-victim-0123456789abcdef0123456789abcdef";
 const VICTIMS_MODEL = "openai/gpt-5.4-mini";
@@ -66,7 +64,7 @@ export class Battle {
   /** An owner of another domain, with a session as good as the victim's. */
   readonly attacker: Owned;
   readonly #names = new Set<string>();
-  #before: State;
+  #before: unknown;
 
   private constructor(surface: string, promises: string, stack: Stack, victim: Owned, attacker: Owned) {
     this.surface = surface;
@@ -74,7 +72,7 @@ export class Battle {
     this.stack = stack;
     this.victim = victim;
     this.attacker = attacker;
-    this.#before = this.state();
+    this.begin();
   }
 
   /** What is now is what must be afterwards: again after preparations, and before the first attack. */
@@ -98,9 +96,10 @@ export class Battle {
       const answer = await victim.client.put(`${victim.path}/${path}`, json);
       assert.equal(answer.status, 200, answer.text);
     }
-    await victim.start();
-    await victim.stop();
-    await until("a snapshot", async () => (await victim.snapshots()).length > 0);
+    await victim.start(PATIENCE);
+    await victim.ask("stop");
+    await victim.in("asleep", PATIENCE);
+    assert.notDeepEqual(await victim.snapshots(), [], "there is an archive to reach for");
     const attacker = await Owned.ofNew(stack, "attacker.molt", "buyer");
     return new Battle(surface, promises, stack, victim, attacker);
   }
@@ -123,15 +122,16 @@ export class Battle {
   }
 
   /** All that an attack could have changed. */
-  state(): State {
+  state(): unknown {
     const { stack, victim } = this;
     const { domain = [], ...rows } = contentOf(stack, victim.asset);
     return {
       ...rows,
       // When and at which slot the chain was last read is nobody's harm.
       domain: domain.map(({ checked_at: _at, slot: _slot, ...domain }) => domain),
-      archives: r2Keys(stack, ""),
-      objects: objectCount(stack),
+      // What others keep where it belongs is theirs.
+      archives: r2Keys(stack, "").filter((key) => key.includes(victim.asset) || !KEY_OF_A_TENANT.test(key)),
+      objects: inhabitedCount(stack),
       commands: stack.agent.notes().filter(({ place }) => place === placeOf(victim.asset)).length,
       calls: stack.echo.requests.length,
     };
@@ -156,11 +156,8 @@ export class Battle {
     });
   }
 
-  /**
-   * One attack, by whatever `act` does; it is counted, and changes nothing. `objects` is how many may be made by it, with
-   * nothing in them.
-   */
-  attack(name: string, act: () => Promise<void>, objects = 0): void {
+  /** One attack, by whatever `act` does; it is counted, and changes nothing. */
+  attack(name: string, act: () => Promise<void>): void {
     assert.ok(!this.#names.has(name), `two attacks have the name "${name}"`);
     this.#names.add(name);
     test(`${this.#title}: ${name}`, async () => {
@@ -168,11 +165,7 @@ export class Battle {
       try {
         const before = this.state();
         await act();
-        const now = this.state();
-        const made = now.objects - before.objects;
-        assert.ok(made <= objects, `${made} objects were made`);
-        assert.deepEqual({ ...now, objects: 0 }, { ...before, objects: 0 }, "it changed something");
-        this.#before.objects += made;
+        assert.deepEqual(this.state(), before, "it changed something");
         ok = true;
       } finally {
         const file = process.env.ATTACKS_TABLE;

@@ -31,6 +31,20 @@ export function objectCount({ dir }: Pick<TestStack, "dir">): number {
   return files.filter((file) => file.includes("Agent") && file.endsWith(".sqlite")).length;
 }
 
+/** How many objects hold anything: one that is only asked has a file as well. */
+export function inhabitedCount({ dir }: Pick<TestStack, "dir">): number {
+  const place = join(dir, "storage", "v3", "do", NAMESPACE);
+  const files = readdirSync(place).filter((file) => /^[0-9a-f]+\.sqlite$/.test(file));
+  return files.filter((file) => {
+    const database = openDatabase(join(place, file), true);
+    try {
+      return database.prepare("SELECT 1 FROM sqlite_master WHERE name NOT GLOB '_*'").get() !== undefined;
+    } finally {
+      database.close();
+    }
+  }).length;
+}
+
 /** A runtime that ends holds its databases for a moment longer. */
 const LOCKED_MS = 10_000;
 
