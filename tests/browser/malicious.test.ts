@@ -167,7 +167,7 @@ for (const [title, url] of [
     assert.match(outcome, /^cut off( shut)?$/);
     const page = await opened;
     await page.waitForLoadState();
-    assert.equal(await page.evaluate(() => window.opener), null);
+    assert.equal(await page.evaluate("window.opener"), null);
     await page.close();
   });
 }
