@@ -111,6 +111,7 @@ pub fn too_many_waiting() -> Problem {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
 mod tests {
     use proptest::prelude::*;
 

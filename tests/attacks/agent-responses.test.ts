@@ -231,7 +231,7 @@ attack("an answer that never comes holds up nobody else", async () => {
   const before = agent.notes("silence").length;
   const { host } = new URL(visitor.origin);
   const bytes = `GET /silence HTTP/1.1\r\nHost: ${host}\r\nCookie: ${arena.cookie}\r\n\r\n`;
-  const waiting = sendRaw(visitor.port, bytes, 60_000).catch(() => "");
+  const waiting = sendRaw(visitor.port, bytes, { within: 60_000 }).catch(() => "");
   await until("the agent to be asked", () => agent.notes("silence").length > before);
   await arena.unharmed();
   void waiting;
