@@ -82,7 +82,8 @@ impl Wall {
         let (options, props) = (Object::new(), Object::new());
         set(&props, WALL_PROP, &JsValue::TRUE)?;
         set(&options, "props", &props)?;
-        let made = worker.call1(&JsValue::UNDEFINED, &options);
+        // Its own `call` would be a call to the Worker: every name is one.
+        let made = Reflect::apply(&worker, &JsValue::UNDEFINED, &Array::of1(&options));
         made.tried("the wall around containers").map(Self)
     }
 }

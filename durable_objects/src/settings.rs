@@ -97,7 +97,10 @@ pub(crate) fn policy(env: &Env) -> Outcome<Policy> {
 }
 
 /// `ANSWER_TIMEOUT`: how long a request waits until the agent begins to answer.
-pub(crate) fn answer_timeout(env: &Env) -> Outcome<Duration> {
+///
+/// # Errors
+/// When it is malformed.
+pub fn answer_timeout(env: &Env) -> Outcome<Duration> {
     let vars = |name: &str| var(env, name);
     seconds(&vars, "ANSWER_TIMEOUT", 300, 1..=300).map(Seconds::as_duration)
 }

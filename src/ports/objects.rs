@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use multiclaw_agent_object::port::{Outcome, Tried as _, within};
+use multiclaw_agent_object::settings;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::{CALL_URL, CALLER_HEADER, Call, Caller, Envelope, OwnerCall};
@@ -12,6 +13,8 @@ use worker::{Env, Headers, Method, Request, RequestInit, Response, Stub};
 
 /// Longest answer to a call that waits for something outside: an upload, the agent, a provider of models.
 const LONG_LIMIT: Duration = Duration::from_secs(330);
+/// What an object may take beyond the time that it waits for its agent.
+const OBJECT_MARGIN: Duration = Duration::from_secs(30);
 /// To all others, which wait for the chain or for a command in the container at most.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
 
@@ -49,7 +52,9 @@ pub async fn pass_on(env: &Env, caller: Caller, request: &Request) -> Outcome<Re
     // A copy's headers can be changed; whatever the client sent under this name is overwritten.
     let headers: &Headers = copy.headers();
     headers.set(CALLER_HEADER, &text).tried("request")?;
-    send(env, caller.asset, copy, LONG_LIMIT).await
+    // The object says by itself that the agent did not answer; an object that died says nothing.
+    let limit = settings::answer_timeout(env)?.saturating_add(OBJECT_MARGIN);
+    send(env, caller.asset, copy, limit).await
 }
 
 /// Hands an archive to the object of its owner's domain, whose token was verified.
