@@ -61,7 +61,10 @@ impl Network {
         };
         let address: IpAddr = address.parse().ok()?;
         let prefix = match prefix {
-            Some(digits) => digits.parse().ok().filter(|it: &u8| it.to_string() == digits)?,
+            Some(digits) => digits
+                .parse()
+                .ok()
+                .filter(|it: &u8| it.to_string() == digits)?,
             None => width(address),
         };
         let network = Self { address, prefix };
@@ -180,11 +183,15 @@ impl EgressPolicy {
         let mut allowed = allowed
             .filter(|networks| {
                 networks.len() <= MAX_ALLOWED
-                    && networks.iter().all(|network| network.prefix >= WIDEST_ALLOWED)
+                    && networks
+                        .iter()
+                        .all(|network| network.prefix >= WIDEST_ALLOWED)
             })
             .ok_or_else(|| malformed("EGRESS_ALLOW", EXPECTED))?;
         // Agents call models there. A host's name is public, or its operator's to allow.
-        let models = hosts.models().and_then(|origin| origin.host().split(':').next());
+        let models = hosts
+            .models()
+            .and_then(|origin| origin.host().split(':').next());
         let models: Option<IpAddr> = models.and_then(|host| host.parse().ok());
         allowed.extend(models.map(Network::host));
         Ok(Self::except(&allowed))

@@ -141,7 +141,8 @@ mod tests {
         assert!(allowance.take(PER_SECOND, at(500)).is_ok());
         assert!(allowance.take(PER_SECOND, at(500)).is_err());
         // A long pause gives no more than there was at first.
-        let granted = (0..2 * AT_ONCE).filter(|_| allowance.take(PER_SECOND, at(3_600_000)).is_ok());
+        let granted =
+            (0..2 * AT_ONCE).filter(|_| allowance.take(PER_SECOND, at(3_600_000)).is_ok());
         assert_eq!(i64::try_from(granted.count()), Ok(AT_ONCE));
     }
 
@@ -168,7 +169,10 @@ mod tests {
     #[test]
     fn places_are_as_many_as_told_and_come_back() {
         let mut places = Places::new(2);
-        assert_eq!([places.enter(), places.enter(), places.enter()], [true, true, false]);
+        assert_eq!(
+            [places.enter(), places.enter(), places.enter()],
+            [true, true, false]
+        );
         places.leave();
         assert_eq!([places.enter(), places.enter()], [true, false]);
     }
@@ -178,8 +182,20 @@ mod tests {
         for good in [None, Some("0"), Some("104857600")] {
             assert!(passed_body(good).is_ok(), "{good:?}");
         }
-        for bad in ["104857601", "18446744073709551616", "-1", "1e3", "0x10", "", "1, 1"] {
-            assert_eq!(passed_body(Some(bad)).unwrap_err().code, Code::BodyTooLarge, "{bad}");
+        for bad in [
+            "104857601",
+            "18446744073709551616",
+            "-1",
+            "1e3",
+            "0x10",
+            "",
+            "1, 1",
+        ] {
+            assert_eq!(
+                passed_body(Some(bad)).unwrap_err().code,
+                Code::BodyTooLarge,
+                "{bad}"
+            );
         }
     }
 }

@@ -105,8 +105,7 @@ impl Agent {
 
     async fn owner_call(&self, caller: Caller, call: OwnerCall) -> Outcome<Response> {
         let (session, domain) = self.admit(caller, care_of(&call)).await?;
-        self.limits
-            .api(settings::requests_per_second(&self.env)?)?;
+        self.limits.api(settings::requests_per_second(&self.env)?)?;
         let tenant = Tenant {
             asset: domain.asset,
             owner: domain.owner,

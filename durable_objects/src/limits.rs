@@ -5,9 +5,7 @@ use core::cell::Cell;
 use std::rc::Rc;
 
 use multiclaw_core::error::Problem;
-use multiclaw_core::limits::{
-    Allowance, MAX_MODEL_CALLS, MAX_PASSING, MODELS_PER_SECOND, Places,
-};
+use multiclaw_core::limits::{Allowance, MAX_MODEL_CALLS, MAX_PASSING, MODELS_PER_SECOND, Places};
 
 use crate::port::now;
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type http from "node:http";
-import { connect, type Socket as Connection } from "node:net";
+import { type Socket as Connection, connect } from "node:net";
 import { after, test } from "node:test";
 import { devAssetAddress, devWalletAddress } from "../../dev/solana/accounts.ts";
 import { fakeAgentStack, Owned } from "../support/agent.ts";
@@ -120,8 +120,13 @@ test("attack neighbours: bodies that never end, to the API", async () => {
 test("attack neighbours: bodies that never end, to the agent", async () => {
   const { host, port } = visitor;
   const cookie = visitor.headers().cookie;
-  const head = ["POST /upload HTTP/1.1", `host: ${host}`, `origin: ${visitor.origin}`, `cookie: ${cookie}`].join("\r\n");
-  const unfinished = new Unfinished(port, Array.from({ length: MAX_PASSING + 20 }, () => head));
+  const head = ["POST /upload HTTP/1.1", `host: ${host}`, `origin: ${visitor.origin}`, `cookie: ${cookie}`].join(
+    "\r\n",
+  );
+  const unfinished = new Unfinished(
+    port,
+    Array.from({ length: MAX_PASSING + 20 }, () => head),
+  );
   await neighbourIsServed();
   await until("an end to each of them", () => unfinished.answers.length === MAX_PASSING + 20);
   const refused = unfinished.answers.filter((answer) => answer.startsWith("HTTP/1.1 429"));

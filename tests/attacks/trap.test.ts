@@ -76,7 +76,9 @@ for (const [where, panic] of Object.entries({ Worker: inTheWorker, object: inThe
     assert.equal((await socket.next()).data.toString(), "still here");
     await neighbour.get("/next");
     await inTime("end of the stream", new Promise((done) => events.once("end", done).resume()));
-    t.diagnostic(`a neighbour's request that was under way: ${await inFlight} (503 is its own, anything else was lost)`);
+    t.diagnostic(
+      `a neighbour's request that was under way: ${await inFlight} (503 is its own, anything else was lost)`,
+    );
 
     for (const [name, owned] of Object.entries({ hostile, quiet })) {
       const { state, since } = await owned.status();

@@ -135,7 +135,13 @@ fn c15_every_listed_network_is_read_and_has_its_edges() {
 
 #[test]
 fn c15_only_plain_networks_are_taken_for_an_exception() {
-    for good in ["", " ", "10.1.0.0/16", "10.1.2.3", "10.1.0.0/16, fd12::/16,192.168.0.1/32"] {
+    for good in [
+        "",
+        " ",
+        "10.1.0.0/16",
+        "10.1.2.3",
+        "10.1.0.0/16, fd12::/16,192.168.0.1/32",
+    ] {
         assert!(policy(Some(good), None).is_some(), "{good}");
     }
     let many = ["10.0.0.1"; 17].join(",");
@@ -186,7 +192,12 @@ fn an_exception_opens_itself_alone() {
     ] {
         assert_eq!(open.admits(address(text)), admitted, "{text}");
     }
-    assert!(!open.denied().iter().any(|network| network.to_string() == "127.0.0.0/8"));
+    assert!(
+        !open
+            .denied()
+            .iter()
+            .any(|network| network.to_string() == "127.0.0.0/8")
+    );
 }
 
 #[test]
