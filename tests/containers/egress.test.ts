@@ -108,5 +108,5 @@ test("c15 headers of a container's own make the wall no door", async () => {
       "cf-connecting-ip": "192.0.2.9",
       "x-molt-caller": "{}",
     })} }).then(async (answer) => console.log(answer.status, await answer.text()));`;
-  assert.match(await inContainer(script), /^403 [^]*no network behind it/);
+  assert.match(await inContainer(script), /^403 .*no network behind it/s);
 });
