@@ -160,9 +160,11 @@ mod tests {
             let mut allowance = Allowance::default();
             let (mut now, mut granted) = (0_i64, 0_i64);
             for gap in gaps {
-                now += gap;
-                granted += i64::from(allowance.take(PER_SECOND, at(now)).is_ok());
-                prop_assert!(granted <= AT_ONCE + now * i64::from(PER_SECOND) / 1000, "{} after {} ms", granted, now);
+                now = now.saturating_add(gap);
+                let taken = allowance.take(PER_SECOND, at(now)).is_ok();
+                granted = granted.saturating_add(i64::from(taken));
+                let most = now.saturating_mul(PER_SECOND.into()).div_euclid(1000).saturating_add(AT_ONCE);
+                prop_assert!(granted <= most, "{} after {} ms", granted, now);
             }
         }
     }

@@ -1,20 +1,21 @@
 // Where a container's connections may go, tried from inside as the agent's own user (C15): the wall answers for every
 // network that is not public, on any port, and what listens there on this machine is never reached.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
 import { after, test } from "node:test";
+import { promisify } from "node:util";
 import { images } from "../../scripts/lib/images.mjs";
 import { fakeAgentStack, Owned } from "../support/agent.ts";
-import { docker } from "./support.ts";
 
 const TIMEOUT_MS = 300_000;
 const stack = await fakeAgentStack();
 const owned = await Owned.ofNew(stack, "walled.molt");
 await owned.start({ within: TIMEOUT_MS });
-after(() => owned.ask("stop"));
+after(() => Promise.allSettled([owned.ask("stop")]));
 const [container = assert.fail("no container")] = await stack.containers.list();
 
 interface Seen {
@@ -24,7 +25,7 @@ interface Seen {
 }
 
 /** What the container gets from each URL; bytes that are no HTTP go to those that start with `tcp:`. */
-function tried(urls: string[]): Seen[] {
+async function tried(urls: string[]): Promise<Seen[]> {
   const script = `
     const net = require("node:net");
     const raw = ({ hostname, port }) => new Promise((done) => {
@@ -37,7 +38,13 @@ function tried(urls: string[]): Seen[] {
       .then(async (answer) => ({ status: answer.status, text: await answer.text() }), (error) => ({ error: String(error.cause ?? error) }));
     Promise.all(process.argv.slice(1).map((url) => url.startsWith("tcp:") ? raw(new URL(url.replace("tcp:", "http:"))) : get(url)))
       .then((seen) => { console.log(JSON.stringify(seen)); process.exit(); });`;
-  return JSON.parse(docker("exec", container, "node", "-e", script, ...urls));
+  return JSON.parse(await inContainer(script, ...urls));
+}
+
+/** Without holding up this process, in which are the servers that may be reached. */
+async function inContainer(script: string, ...args: string[]): Promise<string> {
+  const command = ["exec", "--user", "agent", container, "node", "-e", script, ...args];
+  return (await promisify(execFile)("docker", command)).stdout;
 }
 
 /** A server of this machine that says how often it was reached. */
@@ -60,12 +67,12 @@ function assertWalled({ status, text = "", error }: Seen, url: string): void {
 
 test("c15 the bridge's own address is reached, so that the rest means something", async () => {
   const { port, reached } = await listening(images().gateway);
-  const [seen] = tried([`http://${images().gateway}:${port}/`]);
+  const [seen] = await tried([`http://${images().gateway}:${port}/`]);
   assert.deepEqual(seen, { status: 200, text: "reached" });
   assert.equal(reached(), 1);
 });
 
-test("c15 the wall answers for networks that are not public", () => {
+test("c15 the wall answers for networks that are not public", async () => {
   const urls = [
     "http://169.254.169.254/latest/meta-data/",
     "http://10.0.0.1/",
@@ -75,7 +82,7 @@ test("c15 the wall answers for networks that are not public", () => {
     "http://167772161/",
     "http://198.18.0.1/",
   ];
-  for (const [at, seen] of tried(urls).entries()) assertWalled(seen, urls[at] ?? "");
+  for (const [at, seen] of (await tried(urls)).entries()) assertWalled(seen, urls[at] ?? "");
 });
 
 test("c15 an address of this machine's own network is not reached on any port", async (t) => {
@@ -87,19 +94,19 @@ test("c15 an address of this machine's own network is not reached on any port", 
   if (!own) return t.skip("this machine has no private address beside the bridge's");
   const { port, reached } = await listening(own.address);
   const urls = [`http://${own.address}:${port}/`, `tcp://${own.address}:${port}/`, `https://${own.address}:${port}/`];
-  const [plain = {}, raw = {}, secure = {}] = tried(urls);
+  const [plain = {}, raw = {}, secure = {}] = await tried(urls);
   assertWalled(plain, urls[0] ?? "");
   assert.doesNotMatch(raw.text ?? "", /reached/);
   assert.notEqual(secure.text, "reached");
   assert.equal(reached(), 0);
 });
 
-test("c15 headers of a container's own make the wall no door", () => {
+test("c15 headers of a container's own make the wall no door", async () => {
   const script = `
     fetch("http://10.0.0.1/v1/auth/session", { headers: ${JSON.stringify({
       host: new URL(stack.appOrigin).host,
       "cf-connecting-ip": "192.0.2.9",
       "x-molt-caller": "{}",
     })} }).then(async (answer) => console.log(answer.status, await answer.text()));`;
-  assert.match(docker("exec", container, "node", "-e", script), /^403 .*no network behind it/s);
+  assert.match(await inContainer(script), /^403 .*no network behind it/s);
 });
