@@ -33,6 +33,7 @@ async function started(t, env = {}) {
   const openclaw = path.join(sandbox.root, "openclaw");
   await mkdir(openclaw);
   await writeFile(path.join(openclaw, "openclaw.mjs"), STAND_IN);
+  await writeFile(path.join(openclaw, "package.json"), JSON.stringify({ version: "1.0.0" }));
   const source = `
     const { run } = await import(${JSON.stringify(INIT)});
     const { pathsFrom } = await import(${JSON.stringify(PATHS)});
