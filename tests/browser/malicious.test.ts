@@ -57,7 +57,7 @@ await console.reaches("Running", 60_000);
 const second = await enter(other);
 await second.close();
 const { tab } = await console.open();
-await tab.getByRole("heading", { name: "agent" }).waitFor();
+await tab.getByRole("heading", { name: "agent", exact: true }).waitFor();
 const agent = new URL(tab.url()).origin;
 const neighbour = new URL((await other.status()).agentUrl).origin;
 await tab.goto(`${agent}/hostile.html`);
@@ -68,7 +68,7 @@ const before = await tokens();
 async function enter(one: Owned): Promise<Page> {
   const page = await person.context.newPage();
   await page.goto((await one.client.post(`${one.path}/open`)).json().url);
-  await page.getByRole("heading", { name: "agent" }).waitFor();
+  await page.getByRole("heading", { name: "agent", exact: true }).waitFor();
   return page;
 }
 
