@@ -43,7 +43,11 @@ const generous = (config: WranglerConfig) => ({
   },
   others: {},
 });
-const stack = await fakeAgentStack({ workers: generous, secrets: { SOLANA_WEBHOOK_SECRET: hookSecret } });
+const stack = await fakeAgentStack({
+  workers: generous,
+  vars: { REQUESTS_PER_SECOND: "10000" },
+  secrets: { SOLANA_WEBHOOK_SECRET: hookSecret },
+});
 const asset = await devAssetAddress("alice.molt");
 const wallet = await devKeypair("owner");
 const owned = await Owned.of(stack, asset);
