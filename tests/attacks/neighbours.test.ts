@@ -74,7 +74,7 @@ class Unfinished {
 
   /** How many the proxy of `wrangler dev` ended: it was still writing when the Worker had answered and closed. */
   lost(): number {
-    return this.answers.filter((answer) => answer.startsWith("HTTP/1.1 500 ") && answer.includes("miniflare")).length;
+    return this.ended(500);
   }
 
   trickle(): void {
