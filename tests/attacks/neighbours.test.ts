@@ -151,7 +151,10 @@ test("attack neighbours: bodies that never end, to the agent", async () => {
 test("attack neighbours: an agent that never answers", async () => {
   const unanswered = Array.from({ length: 10 }, () => visitor.get("/silence"));
   await neighbourIsServed();
-  for (const answer of await Promise.all(unanswered)) assertProblem(answer, 503, "agent_unavailable");
+  for (const answer of await Promise.all(unanswered)) {
+    assertProblem(answer, 503, "agent_unavailable");
+    assert.match(answer.text, /The agent did not answer/, "said by its object, not by who gave that up");
+  }
   assert.equal((await visitor.get("/echo")).status, 200);
   assert.equal((await hostile.status()).state, "running");
   await neighbourIsServed();
