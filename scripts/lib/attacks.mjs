@@ -1,21 +1,16 @@
 // The table of the attack suite: how many attacks there were on each surface, as the tests wrote them down
 // (tests/attacks/support.ts).
 
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { CACHE } from "./project.mjs";
+import { clearTable, rowsOf, tableOf } from "./table.mjs";
 
-export const ATTACKS_TABLE = join(CACHE, "attacks", "table.jsonl");
+export const ATTACKS_TABLE = tableOf("attacks");
 
-export function clearAttacks() {
-  mkdirSync(dirname(ATTACKS_TABLE), { recursive: true });
-  rmSync(ATTACKS_TABLE, { force: true });
-}
+export const clearAttacks = () => clearTable(ATTACKS_TABLE);
 
 export function printAttacks() {
-  if (!existsSync(ATTACKS_TABLE)) return;
-  const lines = readFileSync(ATTACKS_TABLE, "utf8").trim().split("\n");
-  const attacks = lines.map((line) => /** @type {{surface: string, ok: boolean}} */ (JSON.parse(line)));
+  /** @type {{surface: string, ok: boolean}[]} */
+  const attacks = rowsOf(ATTACKS_TABLE);
+  if (attacks.length === 0) return;
   const surfaces = [...new Set(attacks.map(({ surface }) => surface))].sort();
   const width = Math.max(...surfaces.map((surface) => surface.length));
   console.log("");

@@ -1,20 +1,15 @@
 // The table of the fault suite: a line for each fault at each point, as the tests wrote them down (tests/support/stage.ts).
 
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { CACHE } from "./project.mjs";
+import { clearTable, rowsOf, tableOf } from "./table.mjs";
 
-export const FAULTS_TABLE = join(CACHE, "faults", "table.jsonl");
+export const FAULTS_TABLE = tableOf("faults");
 
-export function clearFaults() {
-  mkdirSync(dirname(FAULTS_TABLE), { recursive: true });
-  rmSync(FAULTS_TABLE, { force: true });
-}
+export const clearFaults = () => clearTable(FAULTS_TABLE);
 
 export function printFaults() {
-  if (!existsSync(FAULTS_TABLE)) return;
-  const lines = readFileSync(FAULTS_TABLE, "utf8").trim().split("\n");
-  const rows = lines.map((line) => /** @type {Record<string, string | number>} */ (JSON.parse(line)));
+  /** @type {Record<string, string | number>[]} */
+  const rows = rowsOf(FAULTS_TABLE);
+  if (rows.length === 0) return;
   const table = [
     ["fault", "point", "how it came back", "seconds"],
     ...rows.map(({ fault, at, how, seconds }) => [fault, at, how, seconds].map(String)),

@@ -99,19 +99,10 @@ battle.all([
   },
 ]);
 
-// What no library sends. `%` stands for the path.
+// What no library sends.
 const raw = (name: string, lines: string[], gets = UNTAKEN, target = start.path): RawAttack => ({
   name,
-  bytes: [
-    `POST ${target} HTTP/1.1`,
-    ...lines,
-    `Origin: ${stack.appOrigin}`,
-    `Cookie: ${battle.cookie(victim)}`,
-    "Content-Length: 0",
-    "Connection: close",
-    "",
-    "",
-  ].join("\r\n"),
+  bytes: battle.start(lines, target),
   gets,
 });
 battle.raw([

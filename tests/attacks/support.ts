@@ -112,6 +112,20 @@ export class Battle {
     return this.victim.client.port;
   }
 
+  /** The start of the victim's agent in the victim's name, with these lines of its head, as it goes over a connection. */
+  start(lines: readonly string[], target = `${this.victim.path}/start`): string {
+    return [
+      `POST ${target} HTTP/1.1`,
+      ...lines,
+      `Origin: ${this.stack.appOrigin}`,
+      `Cookie: ${this.cookie(this.victim)}`,
+      "Content-Length: 0",
+      "Connection: close",
+      "",
+      "",
+    ].join("\r\n");
+  }
+
   /** The cookie pair of an owner's session. */
   cookie(owned: Owned): string {
     return `${SESSION_COOKIE}=${this.token(owned)}`;
