@@ -96,7 +96,7 @@ const SUITES = {
     title: "What a hostile caller can send",
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
-    command: () => nodeTest(testsUnder("tests/attacks", /\.test\.ts$/), atOnce(3)),
+    command: () => nodeTest(testsUnder("tests/attacks", /\.test\.ts$/), atOnce(5)),
     env: { ATTACKS_TABLE },
     before: clearAttacks,
     after: printAttacks,

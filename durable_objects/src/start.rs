@@ -27,7 +27,7 @@ use crate::watch::Care;
 const ALLOCATE_DEADLINE: Seconds = Seconds::new(120);
 /// Boot takes 9 to 17 s by the number of CPUs, more after an upgrade.
 const BOOT_DEADLINE: Seconds = Seconds::new(240);
-const PROBE_PERIOD: Duration = Duration::from_millis(250);
+const PROBE_PERIOD: Duration = Duration::from_millis(100);
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 /// The agent answers what it likes; a readiness answer is a line.
 const MAX_PROBE_ANSWER: usize = 4096;
