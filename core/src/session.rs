@@ -291,7 +291,11 @@ pub fn without_our_cookies(header: &str) -> Option<String> {
     let ours = Audience::ALL.map(Audience::cookie_name);
     let rest: Vec<&str> = pairs(header)
         .filter(|pair| !pair.is_empty())
-        .filter(|pair| !ours.contains(&pair.split_once('=').map_or(*pair, |(name, _)| name.trim())))
+        .filter(|pair| {
+            // More is taken away than would be taken for ours: what reads as ours to anyone stays here.
+            let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+            !ours.contains(&name.trim())
+        })
         .collect();
     (!rest.is_empty()).then(|| rest.join("; "))
 }

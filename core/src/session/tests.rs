@@ -262,6 +262,8 @@ fn c17_our_cookies_do_not_reach_the_agent() {
         "__Host-molt_agent=t",
         "__Host-molt_session =s",
         " __Host-molt_agent ",
+        "__Host-molt_session\r",
+        "\u{2003}__Host-molt_agent\u{a0}=t",
     ] {
         assert_eq!(without_our_cookies(ours), None, "{ours}");
     }
