@@ -176,12 +176,18 @@ test("attack neighbours: a body larger than any may be, before a byte of it was 
 test("attack neighbours: more sockets than a person opens", async () => {
   const sockets: Socket[] = [];
   let closed = 0;
+  const codes = new Set<number>();
   while (sockets.length < MAX_CONNECTIONS + 30) {
     const some = await Promise.all(Array.from({ length: 10 }, () => mustOpen(visitor)));
-    for (const one of some) one.closed.then(() => (closed += 1));
+    for (const one of some)
+      one.closed.then(({ code }) => {
+        codes.add(code);
+        closed += 1;
+      });
     sockets.push(...some);
   }
-  await until("the oldest are cut", () => closed === 30);
+  await until("the oldest are closed", () => closed === 30);
+  assert.deepEqual([...codes], [1013]);
   const newest = sockets.at(-1) ?? assert.fail();
   await newest.next();
   newest.raw.send("last");
