@@ -99,7 +99,13 @@ impl Agent {
             let answer = port.fetch_request(Request::from(forwarded)).await;
             answer.tried("the agent's answer")
         });
-        match answer.await {
+        let answer = answer.await;
+        // Whatever the agent made of what had come until then.
+        if counted.is_some_and(|body| body.is_too_large()) {
+            controller.abort();
+            return Err(body_too_large().into());
+        }
+        match answer {
             Ok(answer) if is_of_ended(&answer) => {
                 self.suspect(true).await?;
                 Err(Failure::new(
@@ -125,10 +131,6 @@ impl Agent {
                     }
                     Ok(None)
                 })
-            }
-            Err(_) if counted.is_some_and(|body| body.is_too_large()) => {
-                controller.abort();
-                Err(body_too_large().into())
             }
             Err(failure) => {
                 controller.abort();
