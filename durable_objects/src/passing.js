@@ -27,7 +27,11 @@ export class Sockets {
       for (const socket of whom) close(socket, told);
       ends.length = 0;
     };
-    const carry = (/** @type {WebSocket} */ from, /** @type {WebSocket} */ to, /** @type {"agent" | "browser"} */ by) => {
+    const carry = (
+      /** @type {WebSocket} */ from,
+      /** @type {WebSocket} */ to,
+      /** @type {"agent" | "browser"} */ by,
+    ) => {
       from.binaryType = "arraybuffer";
       from.addEventListener("message", ({ data }) => {
         if (ends.length === 0) return;

@@ -18,7 +18,8 @@ const wallet = await devWalletAddress("owner");
 const prefix = `tenants/${victim.asset}/${wallet}/`;
 
 /** The packs of a domain whose agent runs, once it has any. */
-const packsOf = (asset: string): string[] => r2Keys(stack, `tenants/${asset}/`).filter((key) => key.includes("/chunks/"));
+const packsOf = (asset: string): string[] =>
+  r2Keys(stack, `tenants/${asset}/`).filter((key) => key.includes("/chunks/"));
 const keptBy = (asset: string): string[] => r2Keys(stack, `tenants/${asset}/`);
 
 // The victim has a pack as well, and sleeps again.
@@ -77,7 +78,8 @@ const unnamed = (answer: Answer): void => {
   if (answer.status === 405) return check(answer, [405, "method_not_allowed"]);
   check(answer, ID);
 };
-const full = (digits: string): string => [...digits].map((one) => String.fromCodePoint(one.charCodeAt(0) + 0xfee0)).join("");
+const full = (digits: string): string =>
+  [...digits].map((one) => String.fromCodePoint(one.charCodeAt(0) + 0xfee0)).join("");
 const HOSTILE: [string, string][] = [
   ["in upper case", id.toUpperCase()],
   ["with a digit more", `${id}0`],
@@ -152,7 +154,10 @@ for (const [title, headers, query = ""] of SAID)
     // And its own again is what it gets.
     const sent = await battle.send({ path: `${attacker.path}/snapshots/${own}`, as: attacker });
     assert.ok(sent.body.equals(archive));
-    assert.match(String(sent.headers["content-disposition"]), new RegExp(`^attachment; filename="${own}\\.tar\\.zst"$`));
+    assert.match(
+      String(sent.headers["content-disposition"]),
+      new RegExp(`^attachment; filename="${own}\\.tar\\.zst"$`),
+    );
     status(204)(await battle.send({ method: "DELETE", path: `${attacker.path}/snapshots/${own}`, as: attacker }));
   });
 
