@@ -44,11 +44,11 @@ type Closing = (by: string, code: number, reason: string) => [number, string];
 function join(closing: Closing = (by, code, reason) => [code + 1, `${by}: ${reason}`], sockets?: Sockets) {
   const agent = new FakeSocket();
   const all = sockets ?? new Sockets(MOST, closing);
-  const { outer, end } = all.join(agent as unknown as WebSocket);
+  const { outer, end, isOpen } = all.join(agent as unknown as WebSocket);
   const browser = pairs.at(-1) ?? assert.fail();
   assert.equal(outer, "outer");
   assert.ok(agent.accepted && browser.accepted);
-  return { agent, browser, end, all };
+  return { agent, browser, end, isOpen, all };
 }
 
 test("what one side of a socket says reaches the other as it is", () => {
@@ -66,7 +66,9 @@ test("the end of one side is told to the other, once", () => {
   one.agent.ends(4000, "done");
   one.agent.dispatchEvent(new Event("error"));
   assert.deepEqual([one.browser.closed, one.agent.closed], [[[4001, "agent: done"]], []]);
+  assert.equal(one.isOpen(), false);
   const two = join();
+  assert.equal(two.isOpen(), true);
   two.browser.dispatchEvent(new Event("error"));
   two.browser.ends(1006);
   assert.deepEqual([two.agent.closed, two.browser.closed], [[[1007, "browser: "]], []]);

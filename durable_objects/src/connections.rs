@@ -52,6 +52,8 @@ impl Connections {
 
     fn add(&self, session: SessionId, controller: AbortController, socket: Option<Joint>) {
         let mut held = self.held.borrow_mut();
+        // Of a stream nobody tells that it has ended.
+        held.retain(|(_, held)| held.socket.as_ref().is_none_or(Joint::is_open));
         held.push((session, Connection { controller, socket }));
         let oldest = (held.len() > MAX_CONNECTIONS).then(|| held.remove(0));
         drop(held);

@@ -49,7 +49,11 @@ export class Sockets {
     };
     carry(agent, browser, "agent");
     carry(browser, agent, "browser");
-    return { outer, end: (/** @type {number} */ code, /** @type {string} */ reason) => end([code, reason], [...ends]) };
+    return {
+      outer,
+      isOpen: () => ends.length > 0,
+      end: (/** @type {number} */ code, /** @type {string} */ reason) => end([code, reason], [...ends]),
+    };
   }
 
   #waiting() {

@@ -20,6 +20,8 @@ extern "C" {
     type JsJoined;
     #[wasm_bindgen(method, getter)]
     fn outer(this: &JsJoined) -> JsWebSocket;
+    #[wasm_bindgen(method, js_name = isOpen)]
+    fn is_open(this: &JsJoined) -> bool;
     #[wasm_bindgen(method)]
     fn end(this: &JsJoined, code: u16, reason: &str);
 
@@ -74,6 +76,10 @@ impl Joints {
 }
 
 impl Joint {
+    pub fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+
     pub fn end(&self, end: End<'_>) {
         let Close { code, reason } = end.close();
         self.0.end(code, &reason);

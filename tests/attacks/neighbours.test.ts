@@ -238,6 +238,19 @@ test("attack neighbours: more sockets than a person opens", async () => {
   for (const one of sockets) one.raw.terminate();
 });
 
+test("attack neighbours: sockets that were closed take no place from one that is open", async () => {
+  const kept = await mustOpen(visitor);
+  await kept.next();
+  for (let round = 0; round < (MAX_CONNECTIONS + 10) / 10; round += 1) {
+    const some = await Promise.all(Array.from({ length: 10 }, () => mustOpen(visitor)));
+    for (const one of some) one.raw.close(1000);
+    await inTime("their ends", Promise.all(some.map(({ closed }) => closed)));
+  }
+  kept.raw.send("still open");
+  assert.equal((await kept.next()).data.toString(), "still open");
+  kept.raw.close();
+});
+
 test("attack neighbours: more streams of events than a person opens", async () => {
   const open = (): Promise<http.IncomingMessage> => hostile.client.open("GET", `${hostile.path}/events`);
   const theirs = await quiet.events();
