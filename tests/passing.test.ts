@@ -2,7 +2,7 @@
 // between here and a Worker there is more that keeps what nobody reads.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bounded, Sockets } from "../durable_objects/src/passing.js";
+import { bounded, type Socket, Sockets } from "../durable_objects/src/passing.js";
 
 class FakeSocket extends EventTarget {
   bufferedAmount = 0;
@@ -44,7 +44,7 @@ type Closing = (by: string, code: number, reason: string) => [number, string];
 function join(closing: Closing = (by, code, reason) => [code + 1, `${by}: ${reason}`], sockets?: Sockets) {
   const agent = new FakeSocket();
   const all = sockets ?? new Sockets(MOST, closing);
-  const { outer, end, isOpen } = all.join(agent as unknown as WebSocket);
+  const { outer, end, isOpen } = all.join(agent as unknown as Socket);
   const browser = pairs.at(-1) ?? assert.fail();
   assert.equal(outer, "outer");
   assert.ok(agent.accepted && browser.accepted);

@@ -1,6 +1,11 @@
 // What passes between browsers and agents and is looked at on its way. In JavaScript: it goes on when an instance of
 // WebAssembly panics (decision 53), and no byte has to be copied into one.
 
+/** @typedef {WebSocket & { accept(): void }} Socket the runtime's, which waits for its code to take it */
+
+/** @returns {{ 0: WebSocket, 1: Socket }} */
+const newPair = () => new /** @type {any} */ (globalThis).WebSocketPair();
+
 /** WebSockets between browsers and one agent: both ends of each are ours, so that each can be closed with a reason. */
 export class Sockets {
   /** @type {Set<WebSocket>} */
@@ -18,9 +23,9 @@ export class Sockets {
     this.#closing = closing;
   }
 
-  /** @param {WebSocket} agent */
+  /** @param {Socket} agent */
   join(agent) {
-    const { 0: outer, 1: browser } = new WebSocketPair();
+    const { 0: outer, 1: browser } = newPair();
     const ends = [browser, agent];
     const end = (/** @type {[number, string]} */ told, /** @type {WebSocket[]} */ whom) => {
       for (const socket of ends) this.#open.delete(socket);
@@ -28,7 +33,7 @@ export class Sockets {
       ends.length = 0;
     };
     const carry = (
-      /** @type {WebSocket} */ from,
+      /** @type {Socket} */ from,
       /** @type {WebSocket} */ to,
       /** @type {"agent" | "browser"} */ by,
     ) => {
