@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { devWalletAddress } from "../dev/solana/accounts.ts";
 import { fakeAgentStack, Owned, type Status } from "./support/agent.ts";
+import { reconfigure } from "./support/reconfigure.ts";
 import { assertPass } from "./support/tokens.ts";
 import { until } from "./support/wait.ts";
 
@@ -42,6 +43,23 @@ test("a new agent sleeps, and its status says where it will be", async () => {
   const url = new URL(agentUrl);
   assert.match(url.hostname, /^[a-z2-7]{52}\.localhost$/);
   assert.equal(url.host.slice(53), stack.agentDomain);
+});
+
+test("c15 with an EGRESS_ALLOW that is none no container starts, and the log says what was expected", async () => {
+  const owned = await Owned.ofNew(stack, "walled.molt");
+  for (const value of ["0.0.0.0/0", "10.0.0.0/33", "public", "10.1.0.0/16,"]) {
+    const before = stack.logs.length;
+    await reconfigure(stack, { vars: { EGRESS_ALLOW: value } });
+    await owned.ask("start");
+    const told = (line: string): boolean =>
+      line.includes("misconfigured") && /EGRESS_ALLOW.*networks like 10\.1\.0\.0\/16/.test(line);
+    await until(`${value} to be refused`, () => stack.logs.slice(before).some(told));
+    await owned.ask("stop");
+  }
+  assert.equal(agent.most(owned.asset), 0, "none ever ran");
+  await reconfigure(stack, { vars: { EGRESS_ALLOW: "10.1.0.0/16" } });
+  await owned.start({ within: 90_000 });
+  await reconfigure(stack);
 });
 
 test("c18 a start goes through its phases in order, and every listener sees them", async () => {

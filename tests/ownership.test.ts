@@ -118,11 +118,12 @@ test("c07 after a transfer a running agent's open sockets and streams end within
   await events.first("the status", ({ state }) => state === "running");
   rpc.control.transfer(owned.asset, buyer.address);
   const within = (MAX_AGE + SLACK) * 1000;
-  await Promise.all([
+  const [, closed] = await Promise.all([
     inTime("end of the event stream", events.ended, within),
     inTime("end of the WebSocket", socket.closed, within),
     inTime("end of the agent's stream", streamEnded, within),
   ]);
+  assert.equal(closed.code, 1008);
   assertProblem(await visitor.get("/echo"), 401, "unauthenticated");
 });
 
@@ -296,10 +297,11 @@ test("c05 signing out ends the session's open streams and sockets, and no other 
   const events = await owned.events();
   await events.first("the status", ({ state }) => state === "running");
   assert.equal((await owned.client.post("/v1/auth/logout")).status, 204);
-  await Promise.all([
+  const [, closed] = await Promise.all([
     inTime("end of the event stream", events.ended, SLACK * 1000),
     inTime("end of the WebSocket", socket.closed, SLACK * 1000),
   ]);
+  assert.deepEqual(closed, { code: 1008, reason: "Your session has ended. Sign in again." });
   await kept.next(); // What the agent says first.
   kept.raw.send("still here");
   assert.equal(String((await kept.next()).data), "still here");

@@ -378,6 +378,16 @@ test("c06 a WebSocket passes both ways with its subprotocol, for the owner alone
   assert.equal(await openSocket(visitor, { path: "/refuse" }), 403);
 });
 
+test("a socket to an agent that its owner stops is closed with what to do", async () => {
+  const stopped = await Owned.ofNew(stack, "stopped.molt");
+  await stopped.start();
+  const socket = await mustOpen(await stopped.enter(stack));
+  await stopped.stop();
+  const { code, reason } = await inTime("close", socket.closed);
+  assert.equal(code, 1001);
+  assert.match(reason, /^The agent is stopped or restarted\./);
+});
+
 test("c17 no ticket and no token appears in a log", async () => {
   const { hash } = await ticket(owned);
   await redeem(stack.visitor(visitor.origin), hash.slice(1));

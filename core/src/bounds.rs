@@ -1,5 +1,5 @@
 //! How much of a head passes between a browser and an agent, each way (C17). Beyond it the answer is ours and says why. Bodies
-//! pass as streams of which we hold nothing; the platform bounds what is sent, and the container's disk what is kept.
+//! pass as streams of which we hold nothing; `limits` bounds what is sent, and the container's disk what is kept.
 
 use crate::error::{Code, Problem};
 

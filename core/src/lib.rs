@@ -5,6 +5,7 @@ pub mod asset;
 pub mod audit;
 pub mod bounds;
 pub mod challenge;
+pub mod closing;
 pub mod config;
 pub mod csrf;
 pub mod egress;

@@ -10,7 +10,9 @@ pub const MAX_PASSING: u32 = 100;
 pub const MAX_CONNECTIONS: usize = 100;
 /// Calls of models by one agent that may be under way: its sub-agents work side by side.
 pub const MAX_MODEL_CALLS: u32 = 8;
-/// The longest body of a request to an agent whose length is told: what the platform takes at most on most plans.
+/// What may wait in an object for readers of its agent's sockets, in bytes, beyond the message that is being sent.
+pub const MAX_UNREAD: u32 = 16 * 1024 * 1024;
+/// The longest body of a request to an agent: what the platform takes at most on most plans.
 pub const MAX_PASSED_BODY: u64 = 100 * 1024 * 1024;
 
 /// Calls of models that an agent may make in a second, also those that are refused.
@@ -80,7 +82,7 @@ impl Places {
     }
 }
 
-/// Whether a request to an agent may have this `Content-Length`; one without any is cut by the platform's own limit.
+/// Whether a request to an agent may have this `Content-Length`; of one without any the bytes are counted as they pass.
 ///
 /// # Errors
 /// When it is too much, or is no length.
@@ -91,11 +93,15 @@ pub fn passed_body(declared: Option<&str>) -> Result<(), Problem> {
     };
     match length {
         Some(length) if length <= MAX_PASSED_BODY => Ok(()),
-        _ => Err(Problem::new(
-            Code::BodyTooLarge,
-            format!("The body may have at most {MAX_PASSED_BODY} bytes."),
-        )),
+        _ => Err(body_too_large()),
     }
+}
+
+/// For bodies beyond [`MAX_PASSED_BODY`].
+#[must_use]
+pub fn body_too_large() -> Problem {
+    let detail = format!("The body may have at most {MAX_PASSED_BODY} bytes.");
+    Problem::new(Code::BodyTooLarge, detail)
 }
 
 fn too_fast() -> Problem {

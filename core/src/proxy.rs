@@ -14,12 +14,14 @@ pub const EDGE_HEADER: &str = "x-molt-edge";
 /// Stands in for a caller whose address is not known: OpenClaw refuses loopback (RFC 5737).
 const UNKNOWN_CLIENT: &str = "192.0.2.1";
 
-const HOP_BY_HOP: [&str; 9] = [
+const HOP_BY_HOP: [&str; 10] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
     "proxy-authorization",
     "proxy-connection",
+    // Each side of a socket agrees on its own.
+    "sec-websocket-extensions",
     "te",
     "trailer",
     "transfer-encoding",

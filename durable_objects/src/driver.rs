@@ -151,6 +151,7 @@ impl Agent {
     /// Destroys what runs without saving it, and writes that down.
     pub(crate) async fn clear(&self, container: &Container) -> Outcome<()> {
         let ran = container.running();
+        self.connections.close_sockets();
         container.destroy().await?;
         if ran {
             self.store.audit(now(), &Entry::ContainerDestroyed)?;
@@ -414,6 +415,7 @@ impl Agent {
         {
             self.log(&failure);
         }
+        self.connections.close_sockets();
         container.destroy().await?;
         self.update(term, |life| life.stopped(lines.brief(), now()))
             .map(drop)

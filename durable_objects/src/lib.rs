@@ -17,6 +17,7 @@ mod injection;
 mod limits;
 mod models;
 mod packs;
+mod passing;
 pub mod port;
 mod proxy;
 pub mod reply;

@@ -1,10 +1,10 @@
-//! Passes a browser's request on to the agent and its answer back: bodies, streams and WebSockets as the runtime's own
-//! objects, headers by the core's rules.
+//! Passes a browser's request on to the agent and its answer back: bodies and streams as the runtime's own objects, sockets
+//! joined (`passing`), headers by the core's rules.
 
 use multiclaw_core::bounds::response_fits;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::lifecycle::{State, Wish};
-use multiclaw_core::limits::{passed_body, too_many_waiting};
+use multiclaw_core::limits::{body_too_large, passed_body, too_many_waiting};
 use multiclaw_core::messages::Caller;
 use multiclaw_core::proxy::{
     Visitor, is_navigation, request_headers, response_headers, set_cookie_passes, status_passes,
@@ -12,11 +12,12 @@ use multiclaw_core::proxy::{
 use multiclaw_core::time::Seconds;
 use worker::wasm_bindgen::JsValue;
 use worker::web_sys::{Request as JsRequest, RequestInit as JsRequestInit};
-use worker::{AbortController, Headers, Request, Response, ResponseBuilder};
+use worker::{AbortController, Headers, Request, Response, ResponseBuilder, WebSocket};
 
 use crate::Agent;
 use crate::container::GATEWAY_PORT;
 use crate::health::is_of_ended;
+use crate::passing::BoundedBody;
 use crate::port::{Outcome, Tried as _, now, within};
 use crate::settings;
 use crate::watch::Care;
@@ -75,7 +76,13 @@ impl Agent {
         let controller = AbortController::default();
         init.set_signal(Some(&controller.signal()));
         init.set_redirect(worker::web_sys::RequestRedirect::Manual);
+        // One whose length is told is cut by whoever reads it at that length.
+        let mut counted = None;
         if let Some(body) = js.body() {
+            let body = match length {
+                Some(_) => body,
+                None => counted.insert(BoundedBody::of(&body)?).stream(),
+            };
             init.set_body(&JsValue::from(body));
         }
         let forwarded = JsRequest::new_with_str_and_init(&format!("http://{host}{path}"), &init)
@@ -92,7 +99,13 @@ impl Agent {
             let answer = port.fetch_request(Request::from(forwarded)).await;
             answer.tried("the agent's answer")
         });
-        match answer.await {
+        let answer = answer.await;
+        // Whatever the agent made of what had come until then.
+        if counted.is_some_and(|body| body.is_too_large()) {
+            controller.abort();
+            return Err(body_too_large().into());
+        }
+        match answer {
             Ok(answer) if is_of_ended(&answer) => {
                 self.suspect(true).await?;
                 Err(Failure::new(
@@ -107,10 +120,17 @@ impl Agent {
                     return Err(Problem::sign_in().into());
                 }
                 self.used()?;
-                if is_endless(&answer) {
-                    self.connections.hold(caller.session, controller);
-                }
-                give_back(answer)
+                let is_endless = is_stream_of_events(&answer);
+                give_back(answer, |socket| {
+                    if let Some(agent) = socket {
+                        let joined = self.connections.join(caller.session, controller, &agent);
+                        return joined.map(Some);
+                    }
+                    if is_endless {
+                        self.connections.hold(caller.session, controller);
+                    }
+                    Ok(None)
+                })
             }
             Err(failure) => {
                 controller.abort();
@@ -139,15 +159,18 @@ impl Agent {
     }
 }
 
-/// A switch to a socket, or a stream of events: what stays open after its request was let through.
-fn is_endless(answer: &Response) -> bool {
+/// What stays open after its request was let through, as a socket does.
+fn is_stream_of_events(answer: &Response) -> bool {
     let media = answer.headers().get("content-type").ok().flatten();
-    answer.status_code() == 101
-        || media.is_some_and(|media| media.to_ascii_lowercase().starts_with("text/event-stream"))
+    media.is_some_and(|media| media.to_ascii_lowercase().starts_with("text/event-stream"))
 }
 
-/// The agent's answer with only what may reach the browser.
-fn give_back(answer: Response) -> Outcome<Response> {
+/// The agent's answer with only what may reach the browser. `hold` keeps what stays open, and gives the browser's socket for
+/// the agent's.
+fn give_back(
+    answer: Response,
+    hold: impl FnOnce(Option<WebSocket>) -> Outcome<Option<WebSocket>>,
+) -> Outcome<Response> {
     let refused = |context: String| {
         let detail = "The agent answered with what can't be passed on.";
         Failure::new(Code::AgentBadResponse, detail, context)
@@ -178,7 +201,7 @@ fn give_back(answer: Response) -> Outcome<Response> {
     let builder = ResponseBuilder::new()
         .with_status(status)
         .with_headers(headers);
-    Ok(match websocket {
+    Ok(match hold(websocket)? {
         Some(websocket) => builder.with_websocket(websocket).empty(),
         // These may have no body, and the runtime refuses one.
         None if matches!(status, 204 | 205 | 304) => builder.empty(),

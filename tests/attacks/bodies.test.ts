@@ -1,16 +1,22 @@
 // Bodies that another reader might take for something else, sent with the victim's own cookie to where they would change
 // something of theirs: each is refused whole.
+import { randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import bs58 from "bs58";
 import { devWalletAddress } from "../../dev/solana/accounts.ts";
 import type { Headers } from "../support/http.ts";
-import { type Attack, Battle, type Gets, status } from "./support.ts";
+import { type Attack, Battle, check, type Gets, type Sent, status } from "./support.ts";
 
-const battle = await Battle.on("bodies", "c11");
+const SECRET = randomBytes(32).toString("base64url");
+/** `src/input.rs`, `core/src/webhook.rs` */
+const [MAX_JSON, MAX_NOTICE] = [64 * 1024, 1024 * 1024];
+const battle = await Battle.on("bodies", "c11", { secrets: { SOLANA_WEBHOOK_SECRET: SECRET } });
 const { victim, attacker } = battle;
 const asset = victim.asset;
 const wallet = await devWalletAddress("owner");
-const [label = ""] = new URL((await victim.status()).agentUrl).hostname.split(".");
+const agentHost = new URL((await victim.status()).agentUrl).host;
+const [label = ""] = agentHost.split(".");
 const secret = `${victim.path}/secrets/openai`;
 const settings = `${victim.path}/settings`;
 const VALUE = "sk-of-the-attacker-0123456789abcdef";
@@ -146,6 +152,24 @@ battle.all([
   put("a number of 60,000 digits", `{"value":${"9".repeat(60_000)}}`),
   put("a list of 30,000", `{"value":[${"1,".repeat(29_999)}1]}`, field("value")),
 ]);
+
+// Sizes of what goes in chunks and tells no length, at each door that reads a body. A little beyond is enough: it is counted.
+const origin = `http://${agentHost}`;
+const zstd = { "content-type": "application/zstd", "repr-digest": `sha-256=:${"A".repeat(43)}=:` };
+const DOORS: [string, Sent, number, Gets][] = [
+  ["a challenge", { path: "/v1/auth/challenge", headers: JSON_TYPE }, MAX_JSON, LARGE],
+  ["a proof", { path: "/v1/auth/verify", headers: JSON_TYPE }, MAX_JSON, LARGE],
+  ["a key", { method: "PUT", path: secret, headers: JSON_TYPE, as: victim }, MAX_JSON, LARGE],
+  ["settings", { method: "PUT", path: settings, headers: JSON_TYPE, as: victim }, MAX_JSON, LARGE],
+  ["a ticket", { path: "/.edge/enter", host: agentHost, headers: { origin } }, MAX_JSON, LARGE],
+  ["a notice", { path: "/hooks/solana", headers: { ...JSON_TYPE, authorization: SECRET } }, MAX_NOTICE, LARGE],
+  ["an archive", { path: `${victim.path}/snapshots`, headers: zstd, as: victim }, 1000, field("content-length")],
+];
+for (const [name, sent, most, gets] of DOORS)
+  battle.attack(`no length told: ${name}`, async () => {
+    const pieces = Array.from({ length: 9 }, () => Buffer.alloc(Math.floor(most / 8), " "));
+    check(await battle.send({ method: "POST", ...sent, body: Readable.from(pieces) }), gets);
+  });
 
 // Values of other types than the one that is read.
 battle.all([

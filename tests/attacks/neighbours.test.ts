@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type http from "node:http";
 import { type Socket as Connection, connect } from "node:net";
+import { Readable } from "node:stream";
 import { after, test } from "node:test";
 import { devAssetAddress, devWalletAddress } from "../../dev/solana/accounts.ts";
 import { fakeAgentStack, Owned } from "../support/agent.ts";
@@ -16,6 +17,8 @@ import { mustOpen, type Socket } from "../support/websocket.ts";
 
 /** `core/src/limits.rs` */
 const [MAX_PASSING, MAX_CONNECTIONS, MAX_PASSED_BODY] = [100, 100, 100 * 1024 * 1024];
+/** What `MODELS_PER_SECOND` lets through at once. */
+const MODELS_AT_ONCE = 8 * 30;
 /** `durable_objects/src/events.rs` */
 const MAX_LISTENERS = 32;
 /** A pace that any machine is faster than, and what it lets through at once. */
@@ -173,21 +176,79 @@ test("attack neighbours: a body larger than any may be, before a byte of it was 
   await neighbourIsServed();
 });
 
+test("attack neighbours: a body of unknown length, larger than any may be", async () => {
+  const piece = Buffer.alloc(1024 * 1024);
+  const pieces = function* (bytes: number) {
+    for (let left = bytes; left > 0; left -= piece.length) yield piece.subarray(0, Math.min(left, piece.length));
+  };
+  const send = (bytes: number): Promise<Answer> =>
+    visitor.request("POST", "/upload", { body: Readable.from(pieces(bytes)) });
+  assertProblem(await send(MAX_PASSED_BODY + 1), 413, "body_too_large");
+  const most = await send(MAX_PASSED_BODY);
+  assert.deepEqual([most.status, most.json().bytes], [200, MAX_PASSED_BODY]);
+  assert.equal((await hostile.status()).state, "running");
+  await neighbourIsServed();
+});
+
+test("attack neighbours: more calls of models than sub-agents make", async () => {
+  const pass = (owned: Owned, agentUrl: string): string => {
+    const { secrets } = stack.agent.injected(agentUrl);
+    return secrets.openai ?? assert.fail(`no pass of ${owned.asset}`);
+  };
+  const [own, others] = [pass(hostile, visitor.origin), pass(quiet, neighbour.origin)];
+  const ask = async (held: string): Promise<Response> => {
+    const headers = { authorization: `Bearer ${held}` };
+    const answer = await fetch(`${stack.modelsOrigin}/llm/openai/models`, { headers });
+    return new Response(await answer.text(), answer);
+  };
+  const answers: Response[] = [];
+  const limited = (): Response[] => answers.filter(({ status }) => status === 429);
+  // One after the other, so that no place under way is what they lack.
+  while (limited().length < 5 && answers.length < 10 * MODELS_AT_ONCE) answers.push(await ask(own));
+  assert.equal(limited().length, 5);
+  assert.ok(answers.length >= MODELS_AT_ONCE, `${answers.length} calls`);
+  const refusal = limited()[0] ?? assert.fail();
+  assert.equal(refusal.headers.get("retry-after"), "1");
+  assert.match(JSON.parse(await refusal.text()).detail, /^Too many requests for this agent/);
+  assert.notEqual((await ask(others)).status, 429, "the neighbour's agent has its own");
+  await until("served again", async () => (await ask(own)).status !== 429);
+  await neighbourIsServed();
+});
+
 test("attack neighbours: more sockets than a person opens", async () => {
   const sockets: Socket[] = [];
   let closed = 0;
+  const codes = new Set<number>();
   while (sockets.length < MAX_CONNECTIONS + 30) {
     const some = await Promise.all(Array.from({ length: 10 }, () => mustOpen(visitor)));
-    for (const one of some) one.closed.then(() => (closed += 1));
+    for (const one of some)
+      one.closed.then(({ code }) => {
+        codes.add(code);
+        closed += 1;
+      });
     sockets.push(...some);
   }
-  await until("the oldest are cut", () => closed === 30);
+  await until("the oldest are closed", () => closed === 30);
+  assert.deepEqual([...codes], [1013]);
   const newest = sockets.at(-1) ?? assert.fail();
   await newest.next();
   newest.raw.send("last");
   assert.equal((await newest.next()).data.toString(), "last");
   await neighbourIsServed();
   for (const one of sockets) one.raw.terminate();
+});
+
+test("attack neighbours: sockets that were closed take no place from one that is open", async () => {
+  const kept = await mustOpen(visitor);
+  await kept.next();
+  for (let round = 0; round < (MAX_CONNECTIONS + 10) / 10; round += 1) {
+    const some = await Promise.all(Array.from({ length: 10 }, () => mustOpen(visitor)));
+    for (const one of some) one.raw.close(1000);
+    await inTime("their ends", Promise.all(some.map(({ closed }) => closed)));
+  }
+  kept.raw.send("still open");
+  assert.equal((await kept.next()).data.toString(), "still open");
+  kept.raw.close();
 });
 
 test("attack neighbours: more streams of events than a person opens", async () => {

@@ -2,6 +2,7 @@
 // domain is as it was: its object's rows, everything in R2, how many objects hold anything, and what agents and models were asked.
 import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
+import type { Readable } from "node:stream";
 import { test } from "node:test";
 import { fakeAgentStack, Owned, placeOf } from "../support/agent.ts";
 import { type Answer, type Headers, send, sendRaw } from "../support/http.ts";
@@ -18,7 +19,8 @@ export interface Sent {
   /** In place of the app origin's. */
   host?: string;
   headers?: Headers;
-  body?: string | Uint8Array;
+  /** A stream goes in chunks, without a length. */
+  body?: string | Uint8Array | Readable;
   json?: unknown;
   /** Whose cookie goes along, as a browser would send it. */
   as?: Owned;

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { CORE_PROGRAM } from "../../dev/solana/core-layout.ts";
 import { ROOT } from "../../dev/stack.ts";
 import { fakeAgentStack, Owned } from "../support/agent.ts";
+import { assertProblem } from "../support/problem.ts";
 import { inTime, until } from "../support/wait.ts";
 import { mustOpen } from "../support/websocket.ts";
 
@@ -54,6 +55,21 @@ async function stream(): Promise<http.IncomingMessage> {
   await until("first event", () => opened.read() ?? undefined, { every: 20 });
   return opened;
 }
+
+// Before anything panics.
+const SILENT: [string, string, string, number][] = [
+  ["a call of the API", "GET", hostile.path, 60_000],
+  ["a snapshot", "POST", `${hostile.path}/snapshots`, 330_000],
+];
+for (const [title, method, path, limit] of SILENT)
+  test(`c15 attack neighbours: an object that never answers ${title} is given up`, async () => {
+    const headers = { "x-test-trap": "silence" };
+    const answer = await hostile.client.request(method, path, { headers });
+    assertProblem(answer, 503, "agent_unavailable");
+    assert.match(answer.json().detail, /took too long/);
+    assert.equal(answer.headers["x-test-waits"], String(limit));
+    assert.equal((await hostile.status()).state, "running");
+  });
 
 const panics = (): number => stack.logs.filter((line) => line.includes("panicked at")).length;
 

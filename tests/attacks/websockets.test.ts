@@ -1,10 +1,11 @@
 // WebSockets of an agent's host: who may open one, what is no upgrade, and frames of an agent that keeps to no protocol.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type WebSocket from "ws";
 import { Arena, statuses } from "../support/hostile.ts";
 import type { Headers } from "../support/http.ts";
 import { AGENT_COOKIE, SESSION_COOKIE } from "../support/tokens.ts";
-import { inTime } from "../support/wait.ts";
+import { inTime, until } from "../support/wait.ts";
 import { mustOpen, openSocket } from "../support/websocket.ts";
 
 const arena = await Arena.open("websockets");
@@ -139,20 +140,56 @@ const FRAMES: [string, Buffer][] = [
   ["a close code of one byte", frame(0x88, Buffer.from([3]))],
   ["bytes of another protocol", Buffer.from("HTTP/1.1 200 OK\r\n\r\n")],
 ];
+/** What is read all the same. */
+const WAITING = new Set(["a masked frame"]);
 for (const [title, bytes] of FRAMES) {
   attack(`${title} of an agent ends that socket alone`, async () => {
     const beside = await mustOpen(neighbour);
     await beside.next();
     const path = `/frames?${bytes.toString("base64url")}`;
-    // Who reads it ends it, perhaps as soon as it is open; one that waits for more is ended here.
-    const opened = await openSocket(visitor, { path }).catch(() => undefined);
-    if (typeof opened === "object") {
-      opened.raw.terminate();
-      await inTime("the end of a socket", opened.closed);
-    }
+    const opened = await mustOpen(visitor, { path });
+    // One that waits for more is ended here.
+    if (WAITING.has(title)) opened.raw.close(1000);
+    const { code, reason } = await inTime("the end of a socket", opened.closed);
+    // The agent's own library may have said what was wrong with it.
+    assert.ok([1000, 1002].includes(code) || (code === 1011 && reason.endsWith(".")), `${code} ${reason}`);
     beside.raw.send("still there");
     assert.equal((await beside.next()).data.toString(), "still there");
     beside.raw.close();
+  });
+}
+
+/** What is no code, or none that may be sent, becomes one of ours with what happened. */
+const LOST = { code: 1011, reason: /^The agent ended the connection\./ };
+const ENDS: [string, string, { code: number; reason: RegExp }][] = [
+  ["without a code", "leave", { code: 1000, reason: /^$/ }],
+  ["by breaking off", "drop", LOST],
+];
+for (const [title, word, expected] of ENDS) {
+  attack(`an agent that ends a socket ${title} ends it in words`, async () => {
+    const socket = await mustOpen(visitor);
+    await socket.next();
+    socket.raw.send(word);
+    const { code, reason } = await inTime("close", socket.closed);
+    assert.equal(code, expected.code);
+    assert.match(reason, expected.reason);
+  });
+}
+
+const closes = async (): Promise<string[]> => (await arena.seen()).filter((one) => one.startsWith("CLOSE"));
+const LEFT: [string, (socket: WebSocket) => void, string][] = [
+  ["with a code", (socket) => socket.close(4002, "bye"), "CLOSE 4002 bye"],
+  ["without a code", (socket) => socket.close(), "CLOSE 1000 "],
+  ["by breaking off", (socket) => socket.terminate(), "CLOSE 1001 The browser left."],
+];
+for (const [title, leave, expected] of LEFT) {
+  attack(`a browser that ends a socket ${title} leaves none at the agent`, async () => {
+    const before = (await closes()).length;
+    const socket = await mustOpen(visitor);
+    await socket.next();
+    leave(socket.raw);
+    const told = await until("the agent to be told", async () => (await closes())[before]);
+    assert.equal(told, expected);
   });
 }
 

@@ -195,12 +195,15 @@ export async function serve({ state, address, port, knobs, note }) {
     if (what === "raw") return void socket.end(Buffer.from(told, "base64url"));
     sockets.handleUpgrade(request, socket, head, (client) => {
       client.on("error", () => {});
+      client.on("close", (code, reason) => seen.push(`CLOSE ${code} ${reason}`));
       // Bytes as they are, whether or not they are frames.
       if (what === "frames") return void socket.write(Buffer.from(told, "base64url"));
       client.send(JSON.stringify({ headers: pairs(request.rawHeaders) }));
       client.on("message", (data, binary) => {
-        const close = binary ? null : /^close ?(\d*)$/.exec(data.toString());
-        if (close) client.close(Number(close[1] || 4001), "as asked");
+        const [, what, told] = (!binary && /^(close|leave|drop) ?(\d*)$/.exec(data.toString())) || [];
+        if (what === "close") client.close(Number(told || 4001), "as asked");
+        else if (what === "leave") client.close();
+        else if (what === "drop") client.terminate();
         else client.send(data, { binary });
       });
     });
