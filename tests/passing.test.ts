@@ -2,7 +2,7 @@
 // between here and a Worker there is more that keeps what nobody reads.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bounded, type Socket, Sockets } from "../durable_objects/src/passing.js";
+import { bounded, connectionsOf, type Socket } from "../durable_objects/src/passing.js";
 
 class FakeSocket extends EventTarget {
   bufferedAmount = 0;
@@ -41,14 +41,18 @@ Object.assign(globalThis, {
 const MOST = 1000;
 type Closing = (by: string, code: number, reason: string) => [number, string];
 
-function join(closing: Closing = (by, code, reason) => [code + 1, `${by}: ${reason}`], sockets?: Sockets) {
+function join(
+  closing: Closing = (by, code, reason) => [code + 1, `${by}: ${reason}`],
+  among?: ReturnType<typeof connectionsOf>,
+) {
   const agent = new FakeSocket();
-  const all = sockets ?? new Sockets(MOST, closing);
-  const { outer, end, isOpen } = all.join(agent as unknown as Socket);
+  const all = among ?? connectionsOf({}, closing);
+  const joint = all.join(agent as unknown as Socket, MOST);
+  const { outer, end, isOpen } = joint;
   const browser = pairs.at(-1) ?? assert.fail();
   assert.equal(outer, "outer");
   assert.ok(agent.accepted && browser.accepted);
-  return { agent, browser, end, isOpen, all };
+  return { agent, browser, end, isOpen, joint, all };
 }
 
 test("what one side of a socket says reaches the other as it is", () => {
@@ -109,6 +113,45 @@ test("c15 a socket still ends in order when who knows the words is gone", () => 
   agent.says("goes on");
   agent.ends(1006);
   assert.deepEqual([browser.sent, browser.closed], [["goes on"], [[1011, ""]]]);
+});
+
+test("c07 who asks for an object's connections anew finds those from before, and ends them", () => {
+  const object = {};
+  const before = connectionsOf(object, () => assert.fail("the instance panicked"));
+  const { agent, browser, joint } = join(undefined, before);
+  const [one, other] = [new AbortController(), new AbortController()];
+  before.hold("one", one, joint, 9, 0, "");
+  before.hold("other", other, undefined, 9, 0, "");
+  assert.deepEqual(connectionsOf({}, () => [0, ""]).sessions(), [], "of another object");
+
+  const after = connectionsOf(object, (by, code) => [code + 2, by]);
+  assert.deepEqual(after.sessions(), ["one", "other"]);
+  const late = join(undefined, after);
+  late.agent.ends(4000);
+  assert.deepEqual(late.browser.closed, [[4002, "agent"]]);
+  after.endSession("one", 1008, "over");
+  assert.deepEqual([agent.closed, browser.closed], [[[1008, "over"]], [[1008, "over"]]]);
+  assert.deepEqual([one.signal.aborted, other.signal.aborted, after.sessions()], [true, false, ["other"]]);
+});
+
+test("c15 of too many connections the oldest that is open is ended, and closed sockets have no place", () => {
+  const all = connectionsOf({}, (_by, code) => [code, ""]);
+  const held = ["one", "two", "three"].map((session) => {
+    const socket = join(undefined, all);
+    const controller = new AbortController();
+    return { ...socket, controller, hold: () => all.hold(session, controller, socket.joint, 2, 1013, "many") };
+  });
+  const [one, two, three] = held as [(typeof held)[0], (typeof held)[0], (typeof held)[0]];
+  one.hold();
+  two.hold();
+  two.browser.ends(1000);
+  three.hold();
+  assert.deepEqual([all.sessions(), one.browser.closed], [["one", "three"], []]);
+  all.hold("four", new AbortController(), undefined, 2, 1013, "many");
+  assert.deepEqual([all.sessions(), one.browser.closed], [["three", "four"], [[1013, "many"]]]);
+  assert.ok(one.controller.signal.aborted && !three.controller.signal.aborted);
+  all.endSockets(1001, "stopped");
+  assert.deepEqual([all.sessions(), three.browser.closed], [["four"], [[1001, "stopped"]]]);
 });
 
 const pieces = (sizes: number[]): ReadableStream<Uint8Array> =>

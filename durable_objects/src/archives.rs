@@ -19,7 +19,8 @@ use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::time::{Seconds, Timestamp};
 use multiclaw_core::upload::{MEDIA_TYPE, Upload, repr_digest};
 use worker::wasm_bindgen_futures::spawn_local;
-use worker::{AbortController, Request, Response, ResponseBody, ResponseBuilder};
+use worker::web_sys::AbortController;
+use worker::{Request, Response, ResponseBody, ResponseBuilder};
 
 use crate::Agent;
 use crate::packs::stream_of;
@@ -103,13 +104,13 @@ impl Agent {
             )
         })?;
         // However long it takes, it ends with its session (C07).
-        let controller = AbortController::default();
-        let (stream, piped) = pipe_fixed(stream, snapshot.size, Some(&controller.signal()))?;
+        let controller = AbortController::new().tried("abort controller")?;
+        let (stream, piped) = pipe_fixed(stream, snapshot.size, Some(&controller.signal().into()))?;
         spawn_local(async move {
             // Who reads sees that it ended early.
             let _ = JsFuture::from(piped).await;
         });
-        self.connections.hold(caller.session, controller);
+        self.connections.hold(caller.session, &controller);
         let name = format!("attachment; filename=\"{}.tar.zst\"", snapshot.id);
         let mut builder = ResponseBuilder::new();
         for (header, value) in [
@@ -187,9 +188,9 @@ impl Agent {
         let _under = self.uploads.begin(tenure, id);
         let bucket = settings::bucket(&self.env)?;
         let key = tenant.prefix().snapshot(id);
-        let controller = AbortController::default();
-        let (readable, piped) = pipe_fixed(body, upload.size, Some(&controller.signal()))?;
-        self.connections.hold(upload.caller.session, controller);
+        let controller = AbortController::new().tried("abort controller")?;
+        let (readable, piped) = pipe_fixed(body, upload.size, Some(&controller.signal().into()))?;
+        self.connections.hold(upload.caller.session, &controller);
         let put = async {
             let stored = bucket
                 .put(key.as_str(), readable)

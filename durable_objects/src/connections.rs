@@ -1,40 +1,29 @@
 //! Sockets and endless streams between browsers and the agent, by session. When that ends, nobody who held it may go on
-//! listening (C07): streams are cut, sockets closed with the reason.
+//! listening (C07): streams are cut, sockets closed with the reason. They outlive an instance of WebAssembly, so what is
+//! known of them lies in JavaScript.
 
-use core::cell::RefCell;
-
-use multiclaw_core::closing::End;
+use multiclaw_core::closing::{Close, End};
 use multiclaw_core::ids::SessionId;
-use multiclaw_core::limits::MAX_CONNECTIONS;
-use worker::{AbortController, WebSocket};
+use multiclaw_core::limits::{MAX_CONNECTIONS, MAX_UNREAD};
+use worker::web_sys::AbortController;
+use worker::{State, WebSocket};
 
-use crate::passing::{Joint, Joints};
-use crate::port::Outcome;
+use crate::passing::{JsConnections, JsJoint, connections_of};
+use crate::port::{Outcome, Tried as _};
 
-#[derive(Default)]
-pub struct Connections {
-    held: RefCell<Vec<(SessionId, Connection)>>,
-    joints: Joints,
-}
-
-struct Connection {
-    controller: AbortController,
-    socket: Option<Joint>,
-}
-
-impl Connection {
-    fn end(self, end: End<'_>) {
-        if let Some(socket) = &self.socket {
-            socket.end(end);
-        }
-        self.controller.abort();
-    }
-}
+pub struct Connections(JsConnections);
 
 impl Connections {
+    /// Those of an object, with its state, from which they are known again.
+    pub fn of(state: State) -> (Self, State) {
+        let state = state._inner();
+        let connections = connections_of(&state);
+        (Self(connections), state.into())
+    }
+
     /// Remembers how to cut a stream of `session`. Beyond the limit the oldest is cut: it must not be forgotten while
     /// it may be open.
-    pub fn hold(&self, session: SessionId, controller: AbortController) {
+    pub fn hold(&self, session: SessionId, controller: &AbortController) {
         self.add(session, controller, None);
     }
 
@@ -42,45 +31,34 @@ impl Connections {
     pub fn join(
         &self,
         session: SessionId,
-        controller: AbortController,
+        controller: &AbortController,
         agent: &WebSocket,
     ) -> Outcome<WebSocket> {
-        let (browser, socket) = self.joints.join(agent)?;
-        self.add(session, controller, Some(socket));
-        Ok(browser)
+        let joint = self.0.join(agent.as_ref(), MAX_UNREAD).tried("WebSocket")?;
+        self.add(session, controller, Some(&joint));
+        Ok(joint.outer().into())
     }
 
-    fn add(&self, session: SessionId, controller: AbortController, socket: Option<Joint>) {
-        let mut held = self.held.borrow_mut();
-        // Of a stream nobody tells that it has ended.
-        held.retain(|(_, held)| held.socket.as_ref().is_none_or(Joint::is_open));
-        held.push((session, Connection { controller, socket }));
-        let oldest = (held.len() > MAX_CONNECTIONS).then(|| held.remove(0));
-        drop(held);
-        if let Some((_, connection)) = oldest {
-            connection.end(End::TooMany);
-        }
+    fn add(&self, session: SessionId, controller: &AbortController, joint: Option<&JsJoint>) {
+        let Close { code, reason } = End::TooMany.close();
+        let session = session.to_string();
+        self.0
+            .hold(&session, controller, joint, MAX_CONNECTIONS, code, &reason);
     }
 
     /// Ends those whose session is not to stay.
     pub fn keep(&self, stays: impl Fn(SessionId) -> bool) {
-        self.end_but(End::SignedOut, |id, _| stays(id));
+        let Close { code, reason } = End::SignedOut.close();
+        for session in self.0.sessions() {
+            if !SessionId::parse(&session).is_ok_and(&stays) {
+                self.0.end_session(&session, code, &reason);
+            }
+        }
     }
 
     /// Closes the sockets to an agent whose container is about to be destroyed. Streams of archives are not the agent's.
     pub fn close_sockets(&self) {
-        self.end_but(End::Stopped, |_, connection| connection.socket.is_none());
-    }
-
-    fn end_but(&self, end: End<'_>, stays: impl Fn(SessionId, &Connection) -> bool) {
-        let (stay, go): (Vec<_>, Vec<_>) = self
-            .held
-            .take()
-            .into_iter()
-            .partition(|(id, connection)| stays(*id, connection));
-        self.held.replace(stay);
-        for (_, connection) in go {
-            connection.end(end);
-        }
+        let Close { code, reason } = End::Stopped.close();
+        self.0.end_sockets(code, &reason);
     }
 }

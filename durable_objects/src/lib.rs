@@ -75,12 +75,13 @@ pub struct Agent {
 impl DurableObject for Agent {
     fn new(state: State, env: Env) -> Self {
         let store = Store::new(&state);
+        let (connections, state) = Connections::of(state);
         Self {
             state,
             env,
             store,
             listeners: Listeners::default(),
-            connections: Connections::default(),
+            connections,
             readings: Readings::default(),
             redactor: RefCell::default(),
             limits: Limits::default(),

@@ -2,28 +2,39 @@
 
 use js_sys::Array;
 use multiclaw_core::closing::{Close, End};
-use multiclaw_core::limits::{MAX_PASSED_BODY, MAX_UNREAD};
+use multiclaw_core::limits::MAX_PASSED_BODY;
 use wasm_bindgen::prelude::*;
-use worker::WebSocket;
-use worker::web_sys::{ReadableStream, WebSocket as JsWebSocket};
+use worker::web_sys::{AbortController, ReadableStream, WebSocket as JsWebSocket};
 
 use crate::port::{Outcome, Tried as _};
 
 #[wasm_bindgen(module = "/src/passing.js")]
 extern "C" {
-    type Sockets;
-    #[wasm_bindgen(constructor)]
-    fn new(most: f64, closing: &JsValue) -> Sockets;
-    #[wasm_bindgen(method, catch)]
-    fn join(this: &Sockets, agent: &JsWebSocket) -> Result<JsJoined, JsValue>;
-
-    type JsJoined;
-    #[wasm_bindgen(method, getter)]
-    fn outer(this: &JsJoined) -> JsWebSocket;
-    #[wasm_bindgen(method, js_name = isOpen)]
-    fn is_open(this: &JsJoined) -> bool;
+    pub type JsConnections;
+    #[wasm_bindgen(js_name = connectionsOf)]
+    fn js_connections_of(object: &JsValue, closing: &JsValue) -> JsConnections;
     #[wasm_bindgen(method)]
-    fn end(this: &JsJoined, code: u16, reason: &str);
+    pub fn hold(
+        this: &JsConnections,
+        session: &str,
+        controller: &AbortController,
+        joint: Option<&JsJoint>,
+        most: usize,
+        code: u16,
+        reason: &str,
+    );
+    #[wasm_bindgen(method)]
+    pub fn sessions(this: &JsConnections) -> Vec<String>;
+    #[wasm_bindgen(method, js_name = endSession)]
+    pub fn end_session(this: &JsConnections, session: &str, code: u16, reason: &str);
+    #[wasm_bindgen(method, js_name = endSockets)]
+    pub fn end_sockets(this: &JsConnections, code: u16, reason: &str);
+    #[wasm_bindgen(method, catch)]
+    pub fn join(this: &JsConnections, agent: &JsWebSocket, most: u32) -> Result<JsJoint, JsValue>;
+
+    pub type JsJoint;
+    #[wasm_bindgen(method, getter)]
+    pub fn outer(this: &JsJoint) -> JsWebSocket;
 
     type JsBounded;
     #[wasm_bindgen(catch)]
@@ -55,35 +66,9 @@ fn closing(by: String, code: u16, reason: String) -> Array {
     Array::of2(&code.into(), &reason.into())
 }
 
-/// The sockets to one agent.
-pub struct Joints(Sockets);
-
-impl Default for Joints {
-    fn default() -> Self {
-        Self(CLOSING.with(|closing| Sockets::new(f64::from(MAX_UNREAD), closing)))
-    }
-}
-
-/// A socket whose both ends are ours.
-pub struct Joint(JsJoined);
-
-impl Joints {
-    /// Takes the agent's socket; gives the one for the browser too.
-    pub fn join(&self, agent: &WebSocket) -> Outcome<(WebSocket, Joint)> {
-        let joined = self.0.join(agent.as_ref()).tried("WebSocket")?;
-        Ok((joined.outer().into(), Joint(joined)))
-    }
-}
-
-impl Joint {
-    pub fn is_open(&self) -> bool {
-        self.0.is_open()
-    }
-
-    pub fn end(&self, end: End<'_>) {
-        let Close { code, reason } = end.close();
-        self.0.end(code, &reason);
-    }
+/// What is open at the object that the runtime has as `object`.
+pub fn connections_of(object: &JsValue) -> JsConnections {
+    CLOSING.with(|closing| js_connections_of(object, closing))
 }
 
 /// A request's body whose length nobody told.

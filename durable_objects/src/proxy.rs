@@ -11,8 +11,9 @@ use multiclaw_core::proxy::{
 };
 use multiclaw_core::time::Seconds;
 use worker::wasm_bindgen::JsValue;
+use worker::web_sys::AbortController;
 use worker::web_sys::{Request as JsRequest, RequestInit as JsRequestInit};
-use worker::{AbortController, Headers, Request, Response, ResponseBuilder, WebSocket};
+use worker::{Headers, Request, Response, ResponseBuilder, WebSocket};
 
 use crate::Agent;
 use crate::container::GATEWAY_PORT;
@@ -73,7 +74,7 @@ impl Agent {
         let init = JsRequestInit::new();
         init.set_method(&method);
         init.set_headers(&headers.0);
-        let controller = AbortController::default();
+        let controller = AbortController::new().tried("abort controller")?;
         init.set_signal(Some(&controller.signal()));
         init.set_redirect(worker::web_sys::RequestRedirect::Manual);
         // One whose length is told is cut by whoever reads it at that length.
@@ -123,11 +124,11 @@ impl Agent {
                 let is_endless = is_stream_of_events(&answer);
                 give_back(answer, |socket| {
                     if let Some(agent) = socket {
-                        let joined = self.connections.join(caller.session, controller, &agent);
+                        let joined = self.connections.join(caller.session, &controller, &agent);
                         return joined.map(Some);
                     }
                     if is_endless {
-                        self.connections.hold(caller.session, controller);
+                        self.connections.hold(caller.session, &controller);
                     }
                     Ok(None)
                 })

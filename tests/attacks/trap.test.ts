@@ -103,3 +103,21 @@ for (const [where, panic] of Object.entries({ Worker: inTheWorker, object: inThe
     assert.equal((await visitor.get("/echo")).status, 200);
   });
 }
+
+test("c07 attack neighbours: after a panic what was open before it still ends with its session", async () => {
+  const [socket, events] = [await mustOpen(neighbour), await stream()];
+  await socket.next();
+  const seen = panics();
+  await inTheObject();
+  await until("the word of it in the log", () => panics() > seen);
+  const streamEnded = new Promise((done) =>
+    events
+      .once("close", done)
+      .on("error", () => {})
+      .resume(),
+  );
+  assert.equal((await quiet.client.post("/v1/auth/logout")).status, 204);
+  const closed = await inTime("end of the WebSocket", socket.closed);
+  assert.deepEqual(closed, { code: 1008, reason: "Your session has ended. Sign in again." });
+  await inTime("end of the stream", streamEnded);
+});
