@@ -130,7 +130,7 @@ fn hostile(good: String) -> impl Strategy<Value = String> {
     };
     let cut = {
         let good = good.clone();
-        (0..length).prop_map(move |at| good[..at].to_owned())
+        (0..length).prop_map(move |at| good.chars().take(at).collect())
     };
     prop_oneof![
         put,
