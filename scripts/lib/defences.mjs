@@ -173,8 +173,9 @@ export const DEFENCES = {
     file: "core/src/proof.rs",
     old: ".map_err(|_| ProofError::Signature)",
     gone: ".or(Ok(()))",
-    test: "tests/attacks/proofs.test.ts",
-    cases: ["the attacker's over the victim's challenge", "one bit of S"],
+    // The attacks on proofs begin with one that failed: they would not even begin.
+    test: "tests/login.test.ts",
+    cases: ["c03 another key's signature is refused"],
   },
   "proof-strict": {
     title: "signatures that fit several messages are refused",
