@@ -101,8 +101,9 @@ export const DEFENCES = {
     file: "src/handlers/agent.rs",
     old: "if caller.asset != asset {",
     gone: "if caller.asset != asset && false {",
-    test: "tests/attacks/tokens.test.ts",
-    cases: ["the attacker's own session", "the same owner's session of another domain"],
+    // An object that there is refuses who is not its own by itself.
+    test: "tests/attacks/enumeration.test.ts",
+    cases: ["a domain that nobody signed in to, to another owner"],
   },
   "cookie-name": {
     title: "the cookie's name is exact",
