@@ -25,7 +25,7 @@ export const CONSOLE_OUT = { production: fromRoot("dist/console"), development: 
 /** @typedef {(detail: string) => void} Report */
 
 /** The programs worker-build would download; where one is not installed here it does as usual. */
-function helpers() {
+export function workerTools() {
   const known = {
     WASM_BINDGEN_BIN: wasmTool("wasm-bindgen"),
     WASM_OPT_BIN: join(BIN, "wasm-opt"),
@@ -43,7 +43,7 @@ async function buildWorker(report, force) {
   rmSync(mark, { force: true });
   await run(wasmTool("worker-build"), ["--release"], {
     log: "worker-build",
-    env: toolEnv({ ...CARGO_PROGRESS, ...helpers() }),
+    env: toolEnv({ ...CARGO_PROGRESS, ...workerTools() }),
     onLine: cargoProgress(report),
   });
   stamp(mark, hash);
