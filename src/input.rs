@@ -82,6 +82,11 @@ impl Fields {
         self.0.contains_key(name)
     }
 
+    /// The field as it was sent.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     /// A list of texts; `None` when it is anything else.
     pub fn texts(&self, name: &str) -> Option<Vec<&str>> {
         let list = self.0.get(name)?.as_array()?;

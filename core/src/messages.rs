@@ -14,6 +14,7 @@ use crate::secret::Secret;
 use crate::secrets::{SecretName, SecretStatus};
 use crate::snapshot::{Report, Snapshot};
 use crate::time::Timestamp;
+use crate::wallet::plan::Plan;
 
 /// Where a call goes; the host is never resolved.
 pub const CALL_URL: &str = "https://object.invalid/.call";
@@ -117,6 +118,15 @@ pub enum OwnerCall {
         keyless: Option<Vec<SecretName>>,
     },
     Usage,
+    Wallet,
+    ListTransactions,
+    PrepareTransaction {
+        plan: Plan,
+    },
+    SendTransaction {
+        /// Base64.
+        transaction: String,
+    },
 }
 
 /// The one way of a secret into JSON: within a call, from the Worker to the object that seals it.

@@ -8,6 +8,7 @@ mod awake;
 mod sealed;
 mod tenant;
 mod usage;
+mod wallet;
 
 use core::cell::Cell;
 use std::rc::Rc;
@@ -29,6 +30,7 @@ use worker::{SqlStorage, SqlStorageValue, State};
 use crate::port::{Outcome, Tried as _};
 use crate::schema;
 pub use usage::Account;
+pub use wallet::PreparedRow;
 
 #[wasm_bindgen]
 extern "C" {
