@@ -10,7 +10,7 @@ use multiclaw_core::error::{Failure, Problem};
 use multiclaw_core::ids::{Address, Asset, Wallet};
 use multiclaw_core::pda::asset_signer;
 use multiclaw_core::tenancy::Tenant;
-use multiclaw_core::time::{Seconds, Timestamp};
+use multiclaw_core::time::Seconds;
 use multiclaw_core::transaction::unsigned;
 use multiclaw_core::wallet::chain::{self, Landed};
 use multiclaw_core::wallet::plan::Plan;
@@ -52,6 +52,7 @@ impl Agent {
     }
 
     async fn read_wallet(&self, domain: &Domain) -> Outcome<WalletView> {
+        self.limits.wallet()?;
         let chain = settings::chain(&self.env)?;
         let read_at = now();
         let address = wallet_of(&domain.asset)?;
@@ -92,6 +93,7 @@ impl Agent {
     /// Prepares a transaction. What the owner is told of it is read from the bytes that they are to sign, and it is remembered
     /// before they get it.
     pub(crate) async fn prepare(&self, tenant: &Tenant, plan: Plan) -> Outcome<PreparedView> {
+        self.limits.wallet()?;
         let chain = settings::chain(&self.env)?;
         let parties = Parties {
             asset: tenant.asset,
@@ -161,6 +163,7 @@ impl Agent {
     /// Passes on what was prepared here, to the byte, for the tenant who signed it, and nothing else. The same again is passed on
     /// again: the network carries it out once.
     pub(crate) async fn relay(&self, tenant: &Tenant, text: &str) -> Outcome<SentView> {
+        self.limits.wallet()?;
         let chain = settings::chain(&self.env)?;
         let claimed = Claimed::parse(text)?;
         let hash = relay::hash(claimed.message());
@@ -228,6 +231,7 @@ impl Agent {
     }
 
     async fn landed(&self, signatures: &[String]) -> Outcome<Vec<Landed>> {
+        self.limits.wallet()?;
         let chain = settings::chain(&self.env)?;
         let question = chain::statuses_request(signatures);
         answered(&chain, question, |value| chain::statuses(value, signatures.len()))

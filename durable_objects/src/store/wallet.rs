@@ -31,7 +31,7 @@ impl PreparedRow {
 }
 
 impl Store {
-    /// The newest are kept. Who prepares the same twice has the later one.
+    /// The newest are kept. The same message twice is one, with the blockhash of that moment.
     pub fn add_prepared(
         &self,
         owner: Wallet,
@@ -42,8 +42,8 @@ impl Store {
     ) -> Outcome<()> {
         let owner = owner.to_string();
         self.run(
-            "INSERT OR IGNORE INTO prepared (owner, hash, prepared_at, expires_at, summary, state)
-             VALUES (?, ?, ?, ?, ?, 'prepared')",
+            "INSERT INTO prepared (owner, hash, prepared_at, expires_at, summary, state)
+             VALUES (?, ?, ?, ?, ?, 'prepared') ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at",
             vec![
                 owner.as_str().into(),
                 hash.into(),
