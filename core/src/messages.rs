@@ -14,7 +14,6 @@ use crate::secret::Secret;
 use crate::secrets::{SecretName, SecretStatus};
 use crate::snapshot::{Report, Snapshot};
 use crate::time::Timestamp;
-use crate::wallet::plan::Plan;
 
 /// Where a call goes; the host is never resolved.
 pub const CALL_URL: &str = "https://object.invalid/.call";
@@ -121,7 +120,9 @@ pub enum OwnerCall {
     Wallet,
     ListTransactions,
     PrepareTransaction {
-        plan: Plan,
+        /// The request's body, JSON, as it is read by [`crate::wallet::plan::Plan::parse`]: amounts don't fit numbers of
+        /// JavaScript.
+        plan: String,
     },
     SendTransaction {
         /// Base64.

@@ -1,8 +1,6 @@
 //! Transactions of Solana as bytes, read and written: the legacy form and version 0, without lookup tables, and with one
 //! signature, that of the wallet which pays the fee. What reads them here believes nothing that they say of their lengths.
 
-use serde::{Deserialize, Serialize};
-
 use crate::ids::{Address, Blockhash, Wallet};
 use crate::reader::Reader;
 
@@ -29,7 +27,7 @@ pub enum TransactionError {
 }
 
 /// An account as an instruction uses it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
     pub address: Address,
     pub signer: bool,
@@ -65,7 +63,7 @@ impl Account {
 }
 
 /// One call of a program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instruction {
     pub program: Address,
     pub accounts: Vec<Account>,
@@ -134,7 +132,8 @@ impl Message {
                 }
             }
         }
-        let (mut ordered, read_only): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| it.writable);
+        let (mut ordered, read_only): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|it| it.writable);
         ordered.extend(read_only);
         let signers = ordered.iter().filter(|it| it.signer).count();
         (signers == 1).then_some(ordered)

@@ -32,7 +32,9 @@ const EXECUTE_ACCOUNTS: usize = 7;
 pub enum DecodeError {
     #[error(transparent)]
     Transaction(#[from] TransactionError),
-    #[error("it is no single ExecuteV1 by the wallet that pays, with at most a token account made before")]
+    #[error(
+        "it is no single ExecuteV1 by the wallet that pays, with at most a token account made before"
+    )]
     NotExecute,
 }
 

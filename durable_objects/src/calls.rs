@@ -202,11 +202,9 @@ impl Agent {
             }
             OwnerCall::Usage => json(200, &self.usage(domain.owner)?),
             OwnerCall::Wallet => json(200, &self.wallet(&domain).await?),
-            OwnerCall::ListTransactions => {
-                json(200, &self.transactions(domain.owner).await?)
-            }
+            OwnerCall::ListTransactions => json(200, &self.transactions(domain.owner).await?),
             OwnerCall::PrepareTransaction { plan } => {
-                json(201, &self.prepare(&tenant, plan).await?)
+                json(201, &self.prepare(&tenant, &plan).await?)
             }
             OwnerCall::SendTransaction { transaction } => {
                 json(202, &self.relay(&tenant, &transaction).await?)

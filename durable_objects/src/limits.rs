@@ -5,7 +5,9 @@ use core::cell::Cell;
 use std::rc::Rc;
 
 use multiclaw_core::error::Problem;
-use multiclaw_core::limits::{Allowance, MAX_MODEL_CALLS, MAX_PASSING, MODELS_PER_SECOND, Places, WALLET_PER_SECOND};
+use multiclaw_core::limits::{
+    Allowance, MAX_MODEL_CALLS, MAX_PASSING, MODELS_PER_SECOND, Places, WALLET_PER_SECOND,
+};
 
 use crate::port::now;
 

@@ -4,7 +4,7 @@
 use core::cell::RefCell;
 use core::time::Duration;
 
-use futures_util::future::{Either, LocalBoxFuture, select, select_all};
+use futures_util::future::{Either, LocalBoxFuture, select, select_all, try_join_all};
 use multiclaw_core::config::Chain;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::Asset;
@@ -13,7 +13,7 @@ use multiclaw_core::ownership::{
 };
 use multiclaw_core::rpc::{Fault, Poll, Pool, RETRY_AFTER, Step, Verdict};
 use multiclaw_core::secret::Secret;
-use multiclaw_core::wallet::chain as wallet;
+use multiclaw_core::wallet::chain::{self as wallet, Question};
 use serde_json::Value;
 use worker::{AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, Response};
 
@@ -135,12 +135,7 @@ impl Drop for EndedWithMe {
     }
 }
 
-async fn ask(
-    url: &str,
-    chain: &Chain,
-    asset: Asset,
-    limit: Duration,
-) -> Result<Reading, Fault> {
+async fn ask(url: &str, chain: &Chain, asset: Asset, limit: Duration) -> Result<Reading, Fault> {
     let question = account_request(asset).to_string();
     let text = post(url, question, limit, MAX_ANSWER_LENGTH).await?;
     Ok(read_answer(&text, chain.collection)?)
@@ -192,39 +187,29 @@ async fn read(mut response: Response, longest: usize) -> Result<String, Fault> {
     String::from_utf8(bytes).map_err(|_| Fault::Malformed)
 }
 
-/// Asks one endpoint after the other until one gives an answer that `take` can use. `None` when there was none, and at least
-/// one of them refused what it was sent.
+/// The result that one endpoint gives: they are asked in turn, until one gives an answer to the question. `None` when there was
+/// none, and at least one of them refused what it was sent. On the heap, as [`play`] is.
 ///
 /// # Errors
 /// `rpc_unavailable` when nobody gave an answer.
-pub(crate) async fn ask_any<T>(
+pub(crate) fn ask_any(
     chain: &Chain,
-    question: String,
-    take: impl Fn(&Value) -> Option<T>,
-) -> Outcome<Option<T>> {
-    let mut taken = None;
-    ask_in_turn(chain, &question, &mut |result| {
-        taken = take(result);
-        taken.is_some()
-    })
-    .await?;
-    Ok(taken)
-}
-
-/// On the heap, as [`play`] is.
-fn ask_in_turn<'a>(
-    chain: &'a Chain,
-    question: &'a str,
-    take: &'a mut dyn FnMut(&Value) -> bool,
-) -> LocalBoxFuture<'a, Outcome<()>> {
+    question: Question,
+) -> LocalBoxFuture<'_, Outcome<Option<Value>>> {
     Box::pin(async move {
         let mut is_refused = false;
         let order = POOL.with_borrow(|pool| pool.order(chain.rpc_urls.len(), now()));
         for index in order {
             let url = chain.rpc_urls.get(index).map_or("", Secret::expose);
-            let text = post(url, question.to_owned(), ANY_LIMIT, wallet::MAX_ANSWER_LENGTH).await;
+            let text = post(
+                url,
+                question.text.clone(),
+                ANY_LIMIT,
+                wallet::MAX_ANSWER_LENGTH,
+            )
+            .await;
             let fault = match text.map(|text| wallet::result(&text)) {
-                Ok(Ok(result)) if take(&result) => return Ok(()),
+                Ok(Ok(result)) if (question.fits)(&result) => return Ok(Some(result)),
                 Ok(Ok(_)) => Fault::Malformed,
                 Ok(Err(error)) => {
                     is_refused |= wallet::refused(error);
@@ -235,15 +220,25 @@ fn ask_in_turn<'a>(
             log(&unanswered(format!("{} {fault}", name(index))));
         }
         if is_refused {
-            return Ok(());
+            return Ok(None);
         }
-        Err(unanswered("no RPC endpoint gave a usable answer".to_owned()))
+        Err(unanswered(
+            "no RPC endpoint gave a usable answer".to_owned(),
+        ))
     })
 }
 
-/// For who sent nothing that can be refused.
-pub(crate) fn refused() -> Failure {
-    unanswered("the RPC endpoints refuse a question".to_owned())
+/// The results of several questions, in their order, which are asked at once.
+///
+/// # Errors
+/// `rpc_unavailable` when nobody gave an answer to one of them.
+pub(crate) async fn ask_all(chain: &Chain, questions: Vec<Question>) -> Outcome<Vec<Value>> {
+    let asked = questions
+        .into_iter()
+        .map(|question| ask_any(chain, question));
+    let results = try_join_all(asked).await?;
+    let all: Option<Vec<Value>> = results.into_iter().collect();
+    all.ok_or_else(|| unanswered("the RPC endpoints refuse a question".to_owned()))
 }
 
 fn unanswered(context: String) -> Failure {

@@ -30,7 +30,6 @@ use worker::{SqlStorage, SqlStorageValue, State};
 use crate::port::{Outcome, Tried as _};
 use crate::schema;
 pub use usage::Account;
-pub use wallet::PreparedRow;
 
 #[wasm_bindgen]
 extern "C" {

@@ -10,7 +10,7 @@ use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::SecretName;
 use multiclaw_core::session::Audience;
 use multiclaw_core::upload::{MEDIA_TYPE, Upload};
-use multiclaw_core::wallet::{plan::Plan, relay};
+use multiclaw_core::wallet::relay;
 use worker::{Env, Request, Response};
 
 use super::caller;
@@ -85,10 +85,8 @@ pub async fn handle(
         AgentRoute::Wallet => OwnerCall::Wallet,
         AgentRoute::ListTransactions => OwnerCall::ListTransactions,
         AgentRoute::PrepareTransaction => {
-            let fields = Fields::read(&request).await?;
-            OwnerCall::PrepareTransaction {
-                plan: Plan::parse(&|name| fields.value(name))?,
-            }
+            let plan = Fields::read(&request).await?.text_of_all()?;
+            OwnerCall::PrepareTransaction { plan }
         }
         AgentRoute::SendTransaction => {
             let fields = Fields::read(&request).await?;

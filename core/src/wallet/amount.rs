@@ -1,8 +1,6 @@
 //! Amounts of SOL and of tokens: whole numbers of base units on the chain, decimal fractions for people. Text on both ways:
 //! a number of JSON is a double for many readers, and loses digits that somebody pays for.
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::Problem;
 
 /// Of SOL, whose base unit is the lamport.
@@ -16,7 +14,7 @@ const BASE_UNITS: &str = "a whole number as a text, like \"10000000\"";
 const AMOUNT: &str = "a decimal number as a text, like \"0.01\"";
 
 /// An amount as it was asked for. At least one of both is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     base_units: Option<u64>,
     amount: Option<String>,
@@ -78,7 +76,10 @@ impl Wanted {
 }
 
 fn whole(text: &str) -> Option<u64> {
-    digits(text).filter(|text| text.len() <= MAX_DIGITS)?.parse().ok()
+    digits(text)
+        .filter(|text| text.len() <= MAX_DIGITS)?
+        .parse()
+        .ok()
 }
 
 /// Digits alone, in the one spelling that a number has.
@@ -139,7 +140,11 @@ mod tests {
     use super::*;
     use crate::error::Code;
 
-    fn units(base: Option<&str>, amount: Option<&str>, decimals: u8) -> Result<u64, (Code, String)> {
+    fn units(
+        base: Option<&str>,
+        amount: Option<&str>,
+        decimals: u8,
+    ) -> Result<u64, (Code, String)> {
         Wanted::parse(base, amount)
             .and_then(|wanted| wanted.units(decimals))
             .map_err(|problem| (problem.code, problem.field.unwrap_or_default()))
@@ -151,32 +156,68 @@ mod tests {
         assert_eq!(units(Some("10000000"), None, 9), Ok(10_000_000));
         assert_eq!(units(None, Some("0.01"), 9), Ok(10_000_000));
         assert_eq!(units(Some("10000000"), Some("0.010"), 9), Ok(10_000_000));
-        assert_eq!(units(Some(all), Some("18446744073.709551615"), 9), Ok(u64::MAX));
+        assert_eq!(
+            units(Some(all), Some("18446744073.709551615"), 9),
+            Ok(u64::MAX)
+        );
         assert_eq!(units(None, Some("7"), 0), Ok(7));
         assert_eq!(units(None, Some("0.000000000000000000000001"), 24), Ok(1));
         let refused = |code, field: &str| Err((code, field.to_owned()));
         for (base, amount) in [(Some("1"), Some("0.01")), (Some("10000001"), Some("0.01"))] {
-            assert_eq!(units(base, amount, 9), refused(Code::InvalidValue, "amount"));
+            assert_eq!(
+                units(base, amount, 9),
+                refused(Code::InvalidValue, "amount")
+            );
         }
     }
 
     #[test]
     fn c21_what_is_no_amount_of_it_is_refused() {
         let value = Err((Code::InvalidValue, "amount".to_owned()));
-        for too_much in ["18446744073.709551616", "0.0000000001", "99999999999999999999999"] {
+        for too_much in [
+            "18446744073.709551616",
+            "0.0000000001",
+            "99999999999999999999999",
+        ] {
             assert_eq!(units(None, Some(too_much), 9), value, "{too_much}");
         }
         assert_eq!(units(None, Some("1.5"), 0), value);
         assert_eq!(units(None, Some("0.0"), 9), value);
-        assert_eq!(units(Some("0"), None, 9), Err((Code::InvalidValue, "baseUnits".to_owned())));
-        for no_number in ["", " 1", "-1", "+1", "1e3", ".5", "1.", "01", "1,5", "0x1", "1.5.5", "\u{661}", "NaN"] {
-            assert_eq!(units(None, Some(no_number), 9), Err((Code::InvalidField, "amount".to_owned())), "{no_number}");
+        assert_eq!(
+            units(Some("0"), None, 9),
+            Err((Code::InvalidValue, "baseUnits".to_owned()))
+        );
+        for no_number in [
+            "", " 1", "-1", "+1", "1e3", ".5", "1.", "01", "1,5", "0x1", "1.5.5", "\u{661}", "NaN",
+        ] {
+            assert_eq!(
+                units(None, Some(no_number), 9),
+                Err((Code::InvalidField, "amount".to_owned())),
+                "{no_number}"
+            );
         }
-        for no_number in ["", "1.0", "-1", "01", "18446744073709551616", "184467440737095516150"] {
-            assert_eq!(units(Some(no_number), None, 9), Err((Code::InvalidField, "baseUnits".to_owned())), "{no_number}");
+        for no_number in [
+            "",
+            "1.0",
+            "-1",
+            "01",
+            "18446744073709551616",
+            "184467440737095516150",
+        ] {
+            assert_eq!(
+                units(Some(no_number), None, 9),
+                Err((Code::InvalidField, "baseUnits".to_owned())),
+                "{no_number}"
+            );
         }
-        assert_eq!(units(None, None, 9), Err((Code::InvalidField, "amount".to_owned())));
-        assert_eq!(units(None, Some(&"1".repeat(301)), 9), Err((Code::InvalidField, "amount".to_owned())));
+        assert_eq!(
+            units(None, None, 9),
+            Err((Code::InvalidField, "amount".to_owned()))
+        );
+        assert_eq!(
+            units(None, Some(&"1".repeat(301)), 9),
+            Err((Code::InvalidField, "amount".to_owned()))
+        );
     }
 
     #[test]

@@ -2,12 +2,11 @@
 //! about an account, a mint or a fee makes a transaction that the network refuses, or a number on a page that is wrong, and
 //! moves nothing. Who the owner is, two must say (`rpc`).
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::encoding::{base64, from_base64};
 use crate::ids::{Address, Blockhash};
 use crate::ownership::AnswerError;
-use crate::proof::Signature;
 
 use super::token::{TokenAccount, TokenProgram};
 
@@ -20,60 +19,89 @@ const SIMULATION_FAILED: i64 = -32002;
 /// Or when its signature is not good.
 const SIGNATURE_FAILED: i64 = -32003;
 
-fn request(method: &str, params: &Value) -> String {
-    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()
+/// One question, and whether a result is an answer to it.
+pub struct Question {
+    pub text: String,
+    pub fits: fn(&Value) -> bool,
 }
 
-fn texts(addresses: &[Address]) -> Vec<String> {
-    addresses.iter().map(ToString::to_string).collect()
-}
-
-/// The first bytes of each account.
-#[must_use]
-pub fn accounts_request(addresses: &[Address], first: Option<usize>) -> String {
-    let mut options = json!({"encoding": "base64", "commitment": "confirmed"});
-    if let (Some(length), Some(options)) = (first, options.as_object_mut()) {
-        let slice = json!({"offset": 0, "length": length});
-        options.insert("dataSlice".to_owned(), slice);
+/// All that is put into `params` is base58, base64 or a number: nothing of it needs another spelling in JSON.
+fn question(method: &str, params: &str, fits: fn(&Value) -> bool) -> Question {
+    Question {
+        text: format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":[{params}]}}"#),
+        fits,
     }
-    request("getMultipleAccounts", &json!([texts(addresses), options]))
+}
+
+fn slice(length: usize) -> String {
+    format!(r#","dataSlice":{{"offset":0,"length":{length}}}"#)
+}
+
+fn listed(texts: impl Iterator<Item = String>) -> String {
+    texts
+        .map(|text| format!("\"{text}\""))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// The accounts, or the `first` bytes of each.
+#[must_use]
+pub fn accounts_question(addresses: &[Address], first: Option<usize>) -> Question {
+    let list = listed(addresses.iter().map(ToString::to_string));
+    let slice = first.map(slice).unwrap_or_default();
+    let params = format!(r#"[{list}],{{"encoding":"base64","commitment":"confirmed"{slice}}}"#);
+    question("getMultipleAccounts", &params, |result| {
+        contextual(result).is_some_and(|(_, value)| accounts(value).is_some())
+    })
 }
 
 #[must_use]
-pub fn tokens_request(wallet: &Address, program: TokenProgram) -> String {
-    let slice = json!({"offset": 0, "length": TokenAccount::READ_LEN});
-    let options = json!({"encoding": "base64", "commitment": "confirmed", "dataSlice": slice});
-    let of = json!({"programId": program.address().to_string()});
-    let params = json!([wallet.to_string(), of, options]);
-    request("getTokenAccountsByOwner", &params)
+pub fn tokens_question(wallet: &Address, program: TokenProgram) -> Question {
+    let program = program.address();
+    let slice = slice(TokenAccount::READ_LEN);
+    let params = format!(
+        r#""{wallet}",{{"programId":"{program}"}},{{"encoding":"base64","commitment":"confirmed"{slice}}}"#
+    );
+    question("getTokenAccountsByOwner", &params, |result| {
+        contextual(result).is_some_and(|(_, value)| tokens(value).is_some())
+    })
 }
 
 #[must_use]
-pub fn blockhash_request() -> String {
-    request("getLatestBlockhash", &json!([{"commitment": "confirmed"}]))
+pub fn blockhash_question() -> Question {
+    let params = r#"{"commitment":"confirmed"}"#;
+    question("getLatestBlockhash", params, |result| {
+        blockhash(result).is_some()
+    })
 }
 
 #[must_use]
-pub fn rent_request(length: usize) -> String {
-    request("getMinimumBalanceForRentExemption", &json!([length]))
+pub fn rent_question(length: usize) -> Question {
+    let method = "getMinimumBalanceForRentExemption";
+    question(method, &length.to_string(), Value::is_u64)
 }
 
 #[must_use]
-pub fn fee_request(message: &[u8]) -> String {
-    let params = json!([base64(message), {"commitment": "confirmed"}]);
-    request("getFeeForMessage", &params)
+pub fn fee_question(message: &[u8]) -> Question {
+    let params = format!(r#""{}",{{"commitment":"confirmed"}}"#, base64(message));
+    question("getFeeForMessage", &params, |result| fee(result).is_some())
 }
 
 #[must_use]
-pub fn send_request(transaction: &[u8]) -> String {
-    let options = json!({"encoding": "base64", "preflightCommitment": "confirmed"});
-    request("sendTransaction", &json!([base64(transaction), options]))
+pub fn send_question(transaction: &[u8]) -> Question {
+    let transaction = base64(transaction);
+    let params =
+        format!(r#""{transaction}",{{"encoding":"base64","preflightCommitment":"confirmed"}}"#);
+    question("sendTransaction", &params, Value::is_string)
 }
 
 #[must_use]
-pub fn statuses_request(signatures: &[String]) -> String {
-    let options = json!({"searchTransactionHistory": true});
-    request("getSignatureStatuses", &json!([signatures, options]))
+pub fn statuses_question(signatures: &[String]) -> Question {
+    let list = listed(signatures.iter().cloned());
+    let params = format!(r#"[{list}],{{"searchTransactionHistory":true}}"#);
+    question("getSignatureStatuses", &params, |result| {
+        contextual(result).is_some_and(|(_, value)| statuses(value).is_some())
+    })
 }
 
 /// What an answer says.
@@ -126,38 +154,47 @@ impl Found {
 
 /// The accounts that were asked for, in the same order.
 #[must_use]
-pub fn accounts(value: &Value, asked: usize) -> Option<Vec<Option<Found>>> {
-    let list = value.as_array().filter(|list| list.len() == asked)?;
+pub fn accounts(value: &Value) -> Option<Vec<Option<Found>>> {
     let one = |value: &Value| match value {
         Value::Null => Some(None),
         value => Found::read(value).map(Some),
     };
-    list.iter().map(one).collect()
+    value.as_array()?.iter().map(one).collect()
 }
 
-/// Token accounts with their addresses. Those that are not `wallet`'s, or of no mint, are no answer to the question.
+/// Token accounts with their addresses.
 #[must_use]
-pub fn tokens(value: &Value, wallet: &Address) -> Option<Vec<(Address, TokenAccount)>> {
+pub fn tokens(value: &Value) -> Option<Vec<(Address, TokenAccount)>> {
     let one = |value: &Value| {
         let address = Address::parse(value.get("pubkey")?.as_str()?).ok()?;
         let account = TokenAccount::read(&Found::read(value.get("account")?)?.data)?;
-        (account.owner == *wallet).then_some((address, account))
+        Some((address, account))
     };
     value.as_array()?.iter().map(one).collect()
 }
 
 /// A blockhash, and the last height of a block that takes transactions with it.
 #[must_use]
-pub fn blockhash(value: &Value) -> Option<(Blockhash, u64)> {
+pub fn blockhash(result: &Value) -> Option<(Blockhash, u64)> {
+    let (_, value) = contextual(result)?;
     let hash = Blockhash::parse(value.get("blockhash")?.as_str()?).ok()?;
     let height = value.get("lastValidBlockHeight")?.as_u64()?;
     Some((hash, height)).filter(|(_, height)| *height <= MAX_EXACT)
 }
 
+/// Lamports for a message; none where its blockhash is not known.
+#[must_use]
+pub fn fee(result: &Value) -> Option<u64> {
+    contextual(result)?.1.as_u64()
+}
+
 /// Whether a node refused the transaction itself, so that it would be refused again.
 #[must_use]
 pub const fn refused(error: AnswerError) -> bool {
-    matches!(error, AnswerError::Rpc(SIMULATION_FAILED | SIGNATURE_FAILED))
+    matches!(
+        error,
+        AnswerError::Rpc(SIMULATION_FAILED | SIGNATURE_FAILED)
+    )
 }
 
 /// What became of a transaction.
@@ -172,8 +209,7 @@ pub enum Landed {
 
 /// Of each signature that was asked for, in the same order.
 #[must_use]
-pub fn statuses(value: &Value, asked: usize) -> Option<Vec<Landed>> {
-    let list = value.as_array().filter(|list| list.len() == asked)?;
+pub fn statuses(value: &Value) -> Option<Vec<Landed>> {
     let one = |status: &Value| {
         if status.is_null() {
             return Some(Landed::Unknown);
@@ -187,11 +223,5 @@ pub fn statuses(value: &Value, asked: usize) -> Option<Vec<Landed>> {
             _ => Landed::Unknown,
         })
     };
-    list.iter().map(one).collect()
-}
-
-/// The signature that a node names, which must be that of what it was sent.
-#[must_use]
-pub fn names(result: &Value, signature: &Signature) -> bool {
-    result.as_str().and_then(|text| Signature::parse(text).ok()) == Some(*signature)
+    value.as_array()?.iter().map(one).collect()
 }

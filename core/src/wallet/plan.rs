@@ -1,6 +1,5 @@
 //! What an owner asks the agent's wallet to do, as it comes in the body of a request.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::encoding::from_base64;
@@ -13,8 +12,7 @@ use super::amount::Wanted;
 /// An instruction's accounts are told by one byte each.
 const MAX_ACCOUNTS: usize = 64;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
     TransferSol(Transfer),
     TransferToken {
@@ -26,7 +24,7 @@ pub enum Plan {
     Custom(Instruction),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
     /// A wallet, also where tokens are sent.
     pub to: Address,
@@ -35,13 +33,10 @@ pub struct Transfer {
     pub wanted: Wanted,
 }
 
-/// The fields of a request's body.
-pub type Given<'a> = &'a dyn Fn(&str) -> Option<&'a Value>;
-
 impl Plan {
     /// # Errors
     /// The first field that is not as it must be.
-    pub fn parse(given: Given<'_>) -> Result<Self, Problem> {
+    pub fn parse(given: &Value) -> Result<Self, Problem> {
         match text(given, "operation")? {
             Some("transfer_sol") => transfer(given).map(Self::TransferSol),
             Some("transfer_token") => Ok(Self::TransferToken {
@@ -69,7 +64,7 @@ impl Plan {
     }
 }
 
-fn transfer(given: Given<'_>) -> Result<Transfer, Problem> {
+fn transfer(given: &Value) -> Result<Transfer, Problem> {
     Ok(Transfer {
         to: address(given, "to")?,
         to_program: flag(given, "toProgram")?,
@@ -77,8 +72,8 @@ fn transfer(given: Given<'_>) -> Result<Transfer, Problem> {
     })
 }
 
-fn custom(given: Given<'_>) -> Result<Instruction, Problem> {
-    let list = given("accounts").and_then(Value::as_array);
+fn custom(given: &Value) -> Result<Instruction, Problem> {
+    let list = given.get("accounts").and_then(Value::as_array);
     let accounts = list
         .filter(|list| list.len() <= MAX_ACCOUNTS)
         .and_then(|list| list.iter().map(account).collect());
@@ -112,16 +107,16 @@ fn account(value: &Value) -> Option<Account> {
 }
 
 /// A text, where there is one; `null` is as good as absent.
-fn text<'a>(given: Given<'a>, name: &str) -> Result<Option<&'a str>, Problem> {
-    match given(name) {
+fn text<'a>(given: &'a Value, name: &str) -> Result<Option<&'a str>, Problem> {
+    match given.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(Problem::field(name, "a text")),
     }
 }
 
-fn flag(given: Given<'_>, name: &str) -> Result<bool, Problem> {
-    match given(name) {
+fn flag(given: &Value, name: &str) -> Result<bool, Problem> {
+    match given.get(name) {
         None | Some(Value::Null) => Ok(false),
         Some(value) => value
             .as_bool()
@@ -129,7 +124,7 @@ fn flag(given: Given<'_>, name: &str) -> Result<bool, Problem> {
     }
 }
 
-fn address(given: Given<'_>, name: &str) -> Result<Address, Problem> {
+fn address(given: &Value, name: &str) -> Result<Address, Problem> {
     const EXPECTED: &str = "an account address (base58 of 32 bytes)";
     let parsed = text(given, name)?.and_then(|text| Address::parse(text).ok());
     parsed.ok_or_else(|| Problem::field(name, EXPECTED))
@@ -142,7 +137,7 @@ mod tests {
     use super::*;
 
     fn parse(body: &Value) -> Result<Plan, Problem> {
-        Plan::parse(&|name| body.get(name))
+        Plan::parse(body)
     }
 
     fn changed(body: &Value, name: &str, value: Value) -> Value {
@@ -157,14 +152,20 @@ mod tests {
 
     #[test]
     fn each_operation_is_read() {
-        let to_program = json!({"operation": "transfer_sol", "to": to(), "amount": "0.01", "toProgram": true});
+        let to_program =
+            json!({"operation": "transfer_sol", "to": to(), "amount": "0.01", "toProgram": true});
         let Ok(Plan::TransferSol(transfer)) = parse(&to_program) else {
             panic!("refused");
         };
         assert!(transfer.to_program);
         assert_eq!(transfer.wanted.units(9), Ok(10_000_000));
         let tokens = json!({"operation": "transfer_token", "to": to(), "mint": to(), "baseUnits": "5", "amount": null});
-        let Ok(Plan::TransferToken { transfer, create_account, .. }) = parse(&tokens) else {
+        let Ok(Plan::TransferToken {
+            transfer,
+            create_account,
+            ..
+        }) = parse(&tokens)
+        else {
             panic!("refused");
         };
         assert!(!create_account && !transfer.to_program);
@@ -194,7 +195,8 @@ mod tests {
             let refused = parse(&changed(&sol, name, value)).unwrap_err();
             assert_eq!(refused.field.as_deref(), Some(name));
         }
-        let custom = json!({"operation": "custom", "program": to(), "data": "AQI=", "accounts": []});
+        let custom =
+            json!({"operation": "custom", "program": to(), "data": "AQI=", "accounts": []});
         assert!(parse(&custom).is_ok());
         for (name, value) in [
             ("program", json!(7)),

@@ -141,7 +141,10 @@ fn remaining(held: u64, wanted: u64, decimals: u8, field: &str, of: &str) -> Res
     }
     held.checked_sub(wanted).ok_or_else(|| {
         let held = decimal(held, decimals);
-        Problem::value(field, &format!("be at most {held}, which is what the agent's wallet holds"))
+        Problem::value(
+            field,
+            &format!("be at most {held}, which is what the agent's wallet holds"),
+        )
     })
 }
 
@@ -167,8 +170,8 @@ fn recipient(transfer: &Transfer, parties: &Parties, found: Option<&Found>) -> R
             "be a wallet: this is a program, a token's mint, somebody's token account or an asset, where it would be lost",
         );
     }
-    let plain = is_on_curve(transfer.to.as_bytes())
-        && found.is_none_or(|it| it.program == SYSTEM_PROGRAM);
+    let plain =
+        is_on_curve(transfer.to.as_bytes()) && found.is_none_or(|it| it.program == SYSTEM_PROGRAM);
     if plain || transfer.to_program {
         return Ok(());
     }
@@ -202,14 +205,22 @@ fn token(
         _ => return Err(no_mint()),
     };
     let held_by = |found: &Option<Found>, holder: Address| {
-        let found = found.as_ref().filter(|it| it.program == program.address())?;
+        let found = found
+            .as_ref()
+            .filter(|it| it.program == program.address())?;
         TokenAccount::read(&found.data).filter(|it| it.owner == holder && it.mint == mint)
     };
 
     let held = held_by(source, parties.wallet).ok_or_else(|| holds_none("such token"))?;
     let field = transfer.wanted.field();
     let base_units = transfer.wanted.units(read.decimals)?;
-    remaining(held.base_units, base_units, read.decimals, field, "such token")?;
+    remaining(
+        held.base_units,
+        base_units,
+        read.decimals,
+        field,
+        "such token",
+    )?;
     if held.frozen {
         let detail = "The token's issuer has frozen the agent's account.";
         return Err(Problem::new(Code::WrongState, detail));
@@ -247,7 +258,11 @@ fn token(
             decimals: read.decimals,
         }),
         creates: (!exists).then_some(new),
-        notes: read.takes_fees.then(|| note.to_owned()).into_iter().collect(),
+        notes: read
+            .takes_fees
+            .then(|| note.to_owned())
+            .into_iter()
+            .collect(),
     })
 }
 

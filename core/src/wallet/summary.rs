@@ -30,7 +30,11 @@ impl WalletTransaction {
                 ));
             }
             Operation::TransferToken(transfer) => {
-                lines.push(token_line(transfer, &wallet, self.holder(transfer, recipient)));
+                lines.push(token_line(
+                    transfer,
+                    &wallet,
+                    self.holder(transfer, recipient),
+                ));
             }
             Operation::Custom(instruction) => {
                 lines.push(format!(
@@ -46,10 +50,16 @@ impl WalletTransaction {
                         lines.push(format!("{what}: {}.", named.join(", ")));
                     }
                 }
-                lines.push("What that does is for its program to say: sign it only if you know.".to_owned());
+                lines.push(
+                    "What that does is for its program to say: sign it only if you know."
+                        .to_owned(),
+                );
             }
         }
-        lines.push(format!("Signed, and its fees paid, by your own wallet {}.", self.owner));
+        lines.push(format!(
+            "Signed, and its fees paid, by your own wallet {}.",
+            self.owner
+        ));
         lines
     }
 

@@ -6,9 +6,11 @@ use crate::ids::{Address, Blockhash};
 use crate::time::Timestamp;
 
 use super::amount::{SOL_DECIMALS, decimal};
+use super::chain::Landed;
+use super::relay::AFTER_LIFETIME;
 use super::token::{TokenAccount, TokenProgram};
 
-/// So many token accounts are shown, those that hold most before the others.
+/// So many token accounts are shown, those that hold something before the others.
 pub const SHOWN_TOKENS: usize = 100;
 
 /// `GET /v1/agents/{asset}/wallet`
@@ -170,6 +172,27 @@ pub enum TransactionState {
 }
 
 impl TransactionState {
+    /// Whether the chain is to be asked what became of it.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Sent)
+    }
+
+    /// What it is once the chain has told what became of it, where it was asked.
+    #[must_use]
+    pub fn after(self, landed: Landed, expires_at: Timestamp, now: Timestamp) -> Self {
+        match (self, landed) {
+            (Self::Sent, Landed::Confirmed) => Self::Confirmed,
+            (Self::Sent, Landed::Finalized) => Self::Finalized,
+            (Self::Sent, Landed::Failed) => Self::Failed,
+            (Self::Sent, Landed::Unknown) if now >= expires_at.saturating_add(AFTER_LIFETIME) => {
+                Self::Expired
+            }
+            (Self::Prepared, _) if now >= expires_at => Self::Expired,
+            (state, _) => state,
+        }
+    }
+
     /// Whether it stays so.
     #[must_use]
     pub const fn is_settled(self) -> bool {

@@ -14,7 +14,7 @@ pub struct PreparedRow {
     pub hash: String,
     prepared_at: i64,
     expires_at: i64,
-    /// A list of texts, as JSON.
+    /// One line each.
     pub summary: String,
     pub signature: Option<String>,
     pub state: TransactionState,
@@ -85,8 +85,16 @@ impl Store {
     }
 
     /// What became of one for good.
-    pub fn settle_prepared(&self, owner: Wallet, hash: &str, state: TransactionState) -> Outcome<()> {
+    pub fn settle_prepared(
+        &self,
+        owner: Wallet,
+        hash: &str,
+        state: TransactionState,
+    ) -> Outcome<()> {
         let values: Values = vec![state.as_str().into(), owner.to_string().into(), hash.into()];
-        self.run("UPDATE prepared SET state = ? WHERE owner = ? AND hash = ?", values)
+        self.run(
+            "UPDATE prepared SET state = ? WHERE owner = ? AND hash = ?",
+            values,
+        )
     }
 }
