@@ -60,6 +60,7 @@ test("c21 the wallet is the asset's signer, with its balance, its tokens, the sl
   const wallet = await AgentWallet.ofNew(stack, "holds.molt", 1_234_567_890);
   const old = await wallet.holdTokens(1_500_000n, { decimals: 6 });
   const mint = { decimals: 2, program: TOKEN_2022_PROGRAM };
+  const none = await wallet.holdTokens(0n, { decimals: 6 });
   const huge = await wallet.holdTokens(18_446_744_073_709_551_615n, mint, { frozen: true });
   const answer = await wallet.read();
   assert.equal(answer.status, 200, answer.text);
@@ -71,6 +72,15 @@ test("c21 the wallet is the asset's signer, with its balance, its tokens, the sl
     sol: "1.23456789",
     tokens: [
       {
+        mint: old,
+        account: at(old, TOKEN_PROGRAM),
+        program: "token",
+        baseUnits: "1500000",
+        decimals: 6,
+        amount: "1.5",
+        frozen: false,
+      },
+      {
         mint: huge,
         account: at(huge, TOKEN_2022_PROGRAM),
         program: "token2022",
@@ -79,13 +89,14 @@ test("c21 the wallet is the asset's signer, with its balance, its tokens, the sl
         amount: "184467440737095516.15",
         frozen: true,
       },
+      // What holds nothing comes last.
       {
-        mint: old,
-        account: at(old, TOKEN_PROGRAM),
+        mint: none,
+        account: at(none, TOKEN_PROGRAM),
         program: "token",
-        baseUnits: "1500000",
+        baseUnits: "0",
         decimals: 6,
-        amount: "1.5",
+        amount: "0",
         frozen: false,
       },
     ],

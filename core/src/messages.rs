@@ -288,6 +288,13 @@ mod tests {
                 keyless: Some(vec![SecretName::OpenAi]),
             },
             OwnerCall::Usage,
+            OwnerCall::Wallet,
+            OwnerCall::PrepareTransaction {
+                plan: "{\"operation\":\"custom\"}".to_owned(),
+            },
+            OwnerCall::SendTransaction {
+                transaction: "AQ==".to_owned(),
+            },
             OwnerCall::Logs,
             OwnerCall::Wakes,
             OwnerCall::DownloadSnapshot {

@@ -4,7 +4,7 @@
 use core::cell::RefCell;
 use core::time::Duration;
 
-use futures_util::future::{Either, LocalBoxFuture, select, select_all, try_join_all};
+use futures_util::future::{Either, LocalBoxFuture, select, select_all};
 use multiclaw_core::config::Chain;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::Asset;
@@ -233,10 +233,19 @@ pub(crate) fn ask_any(
 /// # Errors
 /// `rpc_unavailable` when nobody gave an answer to one of them.
 pub(crate) async fn ask_all(chain: &Chain, questions: Vec<Question>) -> Outcome<Vec<Value>> {
-    let asked = questions
-        .into_iter()
-        .map(|question| ask_any(chain, question));
-    let results = try_join_all(asked).await?;
+    let mut results = vec![None; questions.len()];
+    let mut asked: Vec<LocalBoxFuture<'_, (usize, Outcome<Option<Value>>)>> = Vec::new();
+    for (place, question) in questions.into_iter().enumerate() {
+        let answer = ask_any(chain, question);
+        asked.push(Box::pin(async move { (place, answer.await) }));
+    }
+    while !asked.is_empty() {
+        let ((place, answer), _, others) = select_all(asked).await;
+        asked = others;
+        if let Some(result) = results.get_mut(place) {
+            *result = answer?;
+        }
+    }
     let all: Option<Vec<Value>> = results.into_iter().collect();
     all.ok_or_else(|| unanswered("the RPC endpoints refuse a question".to_owned()))
 }

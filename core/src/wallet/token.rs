@@ -118,6 +118,7 @@ impl NewTokenAccount {
             && instruction.data == [CREATE_IDEMPOTENT]
             && pays.address.as_bytes() == payer.as_bytes()
             && system.address == SYSTEM_PROGRAM
+            && account.writable
             && Some(account.address) == new.address();
         fits.then_some(new)
     }
