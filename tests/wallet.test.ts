@@ -201,7 +201,12 @@ test("c21 what another wallet signed, or nobody, is not passed on", async () => 
   for (const bad of ["", "AQ", "AQ==", "?", two.toString("base64"), Buffer.alloc(1233, 1).toString("base64")]) {
     assertProblem(await wallet.send(bad), 400, "invalid_field", "transaction");
   }
-  assertProblem(await wallet.owned.client.post(`${wallet.path}/transactions/send`, {}), 400, "invalid_field", "transaction");
+  assertProblem(
+    await wallet.owned.client.post(`${wallet.path}/transactions/send`, {}),
+    400,
+    "invalid_field",
+    "transaction",
+  );
   assert.deepEqual([...sentTo("/a"), ...sentTo("/b")], []);
   const [listed] = await wallet.transactions();
   assert.deepEqual([listed?.state, listed?.signature], ["prepared", null]);
@@ -220,7 +225,11 @@ test("c21 another tenant's transaction is not passed on, nor prepared or seen", 
     ["POST", `${theirs.path}/transactions/send`],
   ] as const) {
     assertProblem(await stranger.client.request(method, path), 403, "forbidden");
-    assertProblem(await stack.client().request(method, path, { headers: { origin: stack.appOrigin } }), 401, "unauthenticated");
+    assertProblem(
+      await stack.client().request(method, path, { headers: { origin: stack.appOrigin } }),
+      401,
+      "unauthenticated",
+    );
   }
 });
 
@@ -381,11 +390,19 @@ test("c21 one instruction of the owner's own is wrapped as it is given, without 
   const withOwner = { ...plan, accounts: [{ address: wallet.address }, { address: owner.address, writable: true }] };
   assertProblem(await wallet.ask(withOwner), 422, "invalid_value", "accounts");
   assertProblem(await wallet.ask({ ...plan, program: buyer.address }), 422, "invalid_value", "program");
-  assertProblem(await wallet.ask({ ...plan, data: Buffer.alloc(1000).toString("base64") }), 422, "invalid_value", "data");
+  assertProblem(
+    await wallet.ask({ ...plan, data: Buffer.alloc(1000).toString("base64") }),
+    422,
+    "invalid_value",
+    "data",
+  );
   assertProblem(await wallet.ask({ ...plan, accounts: [wallet.address] }), 400, "invalid_field", "accounts");
   assertProblem(await wallet.ask({ ...plan, operation: "sign" }), 400, "invalid_field", "operation");
   // A transfer by this way is told for what it is.
-  const transfer = { program: SYSTEM_PROGRAM, data: Buffer.concat([Buffer.of(2, 0, 0, 0), u64(7n)]).toString("base64") };
+  const transfer = {
+    program: SYSTEM_PROGRAM,
+    data: Buffer.concat([Buffer.of(2, 0, 0, 0), u64(7n)]).toString("base64"),
+  };
   const accounts = [wallet.address, buyer.address].map((address) => ({ address, writable: true }));
   const told = await wallet.prepare({ ...plan, ...transfer, accounts });
   assert.match(told.summary[0] ?? "", /^Sends 0\.000000007 SOL \(7 lamports\) from /);
@@ -462,7 +479,9 @@ test("c21 a transaction is followed until it is final, and one that never lands 
   const second = await wallet.prepare(plan);
   assert.equal((await wallet.send(await signedBy(owner, second.transaction))).status, 202);
   assert.equal(await state(), "sent");
-  await stack.replaceWorker(() => editObject(stack, wallet.owned.asset, "UPDATE prepared SET expires_at = 1 WHERE state = 'sent'"));
+  await stack.replaceWorker(() =>
+    editObject(stack, wallet.owned.asset, "UPDATE prepared SET expires_at = 1 WHERE state = 'sent'"),
+  );
   assert.equal(await state(), "expired");
   assert.equal((await wallet.transactions()).at(-1)?.state, "finalized");
 });
@@ -470,7 +489,10 @@ test("c21 a transaction is followed until it is final, and one that never lands 
 test("c21 of what is prepared the newest are kept", async () => {
   const wallet = await AgentWallet.ofNew(stack, "many.molt");
   const row = "INSERT INTO prepared (owner, hash, prepared_at, expires_at, summary, state) VALUES";
-  const rows = Array.from({ length: 60 }, (_, at) => `('${owner.address}', 'old-${at}', ${at}, ${at}, '[]', 'prepared')`);
+  const rows = Array.from(
+    { length: 60 },
+    (_, at) => `('${owner.address}', 'old-${at}', ${at}, ${at}, '[]', 'prepared')`,
+  );
   await wallet.read();
   await stack.replaceWorker(() => editObject(stack, wallet.owned.asset, `${row} ${rows.join(", ")}`));
   await wallet.prepare({ operation: "transfer_sol", to: buyer.address, amount: "0.1" });

@@ -2,6 +2,7 @@
 // Texts and codes of errors are those of Agave, so that a client meets here what it will meet there.
 import { zstdCompressSync } from "node:zlib";
 import bs58 from "bs58";
+import { rentExemption } from "./core-layout.ts";
 import {
   INVALID_PARAMS,
   INVALID_REQUEST,
@@ -11,7 +12,6 @@ import {
   MIN_CONTEXT_SLOT_NOT_REACHED,
   RpcError,
 } from "./json-rpc.ts";
-import { rentExemption } from "./core-layout.ts";
 import { type Account, COMMITMENTS, type Commitment } from "./ledger.ts";
 import { TOKEN_PROGRAMS, tokenAccount } from "./token-layout.ts";
 import { BLOCKHASH_LIFETIME, blockhashOf, type Transactions } from "./transactions.ts";
@@ -101,9 +101,12 @@ function getTokenAccountsByOwner(view: View, params: readonly Json[]): object {
   const options = config(params[2]);
   const slot = contextSlot(view, options);
   if (!isObject(filter)) throw invalidParams("Invalid params: invalid type, expected a filter.");
-  const [program, mint] = [filter.programId, filter.mint].map((value) => (value === undefined ? null : addressOf(value)));
+  const [program, mint] = [filter.programId, filter.mint].map((value) =>
+    value === undefined ? null : addressOf(value),
+  );
   if (program === null && mint === null) throw invalidParams("Invalid param: missing filter");
-  if (program !== null && !TOKEN_PROGRAMS.includes(program ?? "")) throw invalidParams("Invalid param: unrecognized Token program id");
+  if (program !== null && !TOKEN_PROGRAMS.includes(program ?? ""))
+    throw invalidParams("Invalid param: unrecognized Token program id");
   const found: object[] = [];
   for (const [pubkey, account] of view.accounts(slot)) {
     const token = tokenAccount(account);
@@ -151,7 +154,9 @@ function base64(value: Json, what: string): Uint8Array {
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(value)) throw invalidParams("invalid base64 encoding: InvalidByte");
   const bytes = Buffer.from(value, "base64");
   if (bytes.length > MAX_TRANSACTION_BYTES) {
-    throw invalidParams(`decoded solana_transaction::versioned::${what} too large: ${bytes.length} bytes (max: encoded/raw 1644/1232)`);
+    throw invalidParams(
+      `decoded solana_transaction::versioned::${what} too large: ${bytes.length} bytes (max: encoded/raw 1644/1232)`,
+    );
   }
   return new Uint8Array(bytes);
 }

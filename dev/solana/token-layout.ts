@@ -1,7 +1,7 @@
 // Development stand-in for the two token programs: the bytes of their accounts, and where a wallet's own one is.
 // Token-2022 puts a byte that tells what it is, and then its extensions, behind what the older program has.
 import { createHash } from "node:crypto";
-import { isOffCurveAddress, type Address } from "@solana/addresses";
+import { type Address, isOffCurveAddress } from "@solana/addresses";
 import bs58 from "bs58";
 import { pubkey, rentExemption } from "./core-layout.ts";
 import type { Account } from "./ledger.ts";

@@ -27,15 +27,22 @@ fuzz_target!(|transaction: &[u8]| {
     }
     if let Ok(read) = WalletTransaction::read(message) {
         let owner = read.owner.to_string();
-        assert!(read.summary(None).last().is_some_and(|line| line.contains(&owner)));
+        assert!(
+            read.summary(None)
+                .last()
+                .is_some_and(|line| line.contains(&owner))
+        );
         if let Some(written) = read.write() {
             assert_eq!(WalletTransaction::read(&written), Ok(read));
         }
     }
 
     let key = SigningKey::from_bytes(&SEED);
-    let [owner, other] = [key.verifying_key(), SigningKey::from_bytes(&[8; 32]).verifying_key()]
-        .map(|key| Wallet::from_bytes(key.to_bytes()));
+    let [owner, other] = [
+        key.verifying_key(),
+        SigningKey::from_bytes(&[8; 32]).verifying_key(),
+    ]
+    .map(|key| Wallet::from_bytes(key.to_bytes()));
     let mut signed = transaction.to_vec();
     signed[1..SIGNATURES_LEN].copy_from_slice(&key.sign(message).to_bytes());
     let claimed = Claimed::parse(&base64(&signed)).unwrap();

@@ -15,7 +15,7 @@ import {
 } from "../../dev/solana/token-layout.ts";
 import { Owned } from "./agent.ts";
 import type { Answer } from "./http.ts";
-import { type Signer } from "./memo.ts";
+import type { Signer } from "./memo.ts";
 import type { TestStack } from "./stack.ts";
 
 export const SOL = 1_000_000_000;
