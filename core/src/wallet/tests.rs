@@ -161,7 +161,7 @@ fn c21_more_than_one_thing_and_other_signers_are_no_transaction_of_the_wallet() 
     }
     for at in 0..EXECUTE_ACCOUNTS {
         let mut other = execute.clone();
-        other.accounts[at].address = Address::from_bytes([at as u8 + 100; 32]);
+        other.accounts[at].address = Address::from_bytes([u8::try_from(at).unwrap() + 100; 32]);
         other.accounts[at].signer = false;
         let expected = match at {
             // Another collection, or another program that is called, is another transaction.
