@@ -7,7 +7,7 @@ import { fakeAgentStack, Owned } from "./support/agent.ts";
 import { login } from "./support/login.ts";
 import { editObject, objectRows } from "./support/objects.ts";
 import { assertProblem } from "./support/problem.ts";
-import { AgentWallet, newWallet, SOL, signedBy } from "./support/wallet.ts";
+import { AgentWallet, newWallet, SOL, signatureOf, signedBy } from "./support/wallet.ts";
 
 const stack = await fakeAgentStack();
 const { rpc } = stack;
@@ -152,6 +152,9 @@ test("c21 one endpoint that fails is made up for by the other, and without any n
   assertProblem(await wallet.send(await signedBy(owner, transaction)), 503, "rpc_unavailable");
   assert.equal(wallet.balance(wallet.address), before);
   rpc.control.reset();
+  // It may have arrived all the same: its owner finds it.
+  const [listed] = await wallet.transactions();
+  assert.deepEqual([listed?.state, listed?.signature], ["sent", signatureOf(await signedBy(owner, transaction))]);
   assert.equal((await wallet.send(await signedBy(owner, transaction))).status, 202);
 });
 
@@ -193,4 +196,15 @@ test("c21 of what is prepared the newest are kept", async () => {
   const kept = objectRows(stack, wallet.owned.asset, "SELECT hash FROM prepared ORDER BY prepared_at");
   assert.equal(kept.length, 50);
   assert.equal(kept[0]?.hash, "old-11");
+});
+
+test("c21 who asks about one wallet without end uses up that domain's share alone", async () => {
+  const [greedy, other] = [await AgentWallet.ofNew(stack, "greedy.molt"), await AgentWallet.ofNew(stack, "patient.molt")];
+  const plan = { operation: "transfer_sol", to: buyer.address, amount: "0.1" };
+  const answers = await Promise.all(Array.from({ length: 100 }, () => greedy.ask(plan)));
+  const refused = answers.filter(({ status }) => status !== 201);
+  assert.ok(refused.length > 0 && refused.length < 60, String(refused.length));
+  for (const answer of refused) assertProblem(answer, 429, "rate_limited");
+  assert.equal((await greedy.owned.client.get(greedy.owned.path)).status, 200, "the rest of the API goes on");
+  assert.equal((await other.ask(plan)).status, 201);
 });

@@ -155,6 +155,7 @@ fn c21_more_than_one_thing_and_other_signers_are_no_transaction_of_the_wallet() 
         vec![],
         vec![execute.clone(), execute.clone()],
         vec![from_owner.clone(), execute.clone()],
+        vec![from_owner.clone(), from_owner.clone(), execute.clone()],
         vec![execute.clone(), from_owner],
     ] {
         assert_eq!(read(instructions), Err(DecodeError::NotExecute));
