@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use multiclaw_agent_object::port::{Outcome, Tried as _};
-use multiclaw_core::error::{Code, Problem};
+use multiclaw_core::error::{Code, Failure, Problem};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use worker::{ByteStream, Delay, Request};
@@ -80,6 +80,11 @@ impl Fields {
     /// Whether the field was sent, also as `null`.
     pub fn holds(&self, name: &str) -> bool {
         self.0.contains_key(name)
+    }
+
+    /// All of them as JSON again, for who reads them elsewhere.
+    pub fn text_of_all(&self) -> Outcome<String> {
+        serde_json::to_string(&self.0).map_err(|error| Failure::internal(format!("body: {error}")))
     }
 
     /// A list of texts; `None` when it is anything else.

@@ -114,6 +114,11 @@ account!(
     Address,
     "an account address (base58 of 32 bytes)"
 );
+account!(
+    /// The hash of a block, by which the network tells how old a transaction is.
+    Blockhash,
+    "a blockhash (base58 of 32 bytes)"
+);
 
 impl Asset {
     /// The asset as one DNS label: base32 in lower case, since host names know no case and base58 needs it.

@@ -4,9 +4,8 @@
 
 use crate::ids::{Address, Wallet};
 use crate::reader::Reader;
-
-/// The network takes no longer ones.
-pub const MAX_LEN: usize = 1232;
+pub use crate::transaction::MAX_LEN;
+use crate::transaction::{Placed, VERSIONED, keys, placed, push_length};
 
 /// `MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr`
 const MEMO_PROGRAM: Address = Address::from_bytes([
@@ -25,8 +24,6 @@ const LIGHTHOUSE: Address = Address::from_bytes([
 ]);
 /// No block has this hash, and no durable nonce is worth anything without its instruction, which is not allowed here.
 const DEAD_BLOCKHASH: [u8; 32] = [0; 32];
-/// The top bit of the first byte tells a version; without it that byte is a legacy message's number of signers.
-const VERSIONED: u8 = 0x80;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MemoError {
@@ -125,11 +122,11 @@ fn message(bytes: &[u8]) -> Result<(Wallet, &[u8]), MemoError> {
     let mut memo = None;
     let mut all_given = true;
     for _ in 0..reader.compact_u16().ok_or(MALFORMED)? {
-        let Instruction {
+        let Placed {
             program,
             accounts,
             data,
-        } = instruction(&mut reader, keys).ok_or(MALFORMED)?;
+        } = placed(&mut reader, keys).ok_or(MALFORMED)?;
         match program {
             MEMO_PROGRAM if memo.is_none() && matches!(accounts, [] | [0]) => memo = Some(data),
             MEMO_PROGRAM => return Err(MemoError::Memo),
@@ -145,54 +142,6 @@ fn message(bytes: &[u8]) -> Result<(Wallet, &[u8]), MemoError> {
         return Err(MALFORMED);
     }
     Ok((Wallet::from_bytes(payer), memo.ok_or(MemoError::Memo)?))
-}
-
-/// The accounts of a message, none of them twice: of an account with two places one could tell two stories.
-fn keys<'a>(reader: &mut Reader<'a>) -> Option<&'a [[u8; 32]]> {
-    let count = usize::from(reader.compact_u16()?);
-    let (keys, _) = reader.bytes(count.checked_mul(32)?)?.as_chunks();
-    let mut rest = keys;
-    while let Some((key, others)) = rest.split_first() {
-        if others.contains(key) {
-            return None;
-        }
-        rest = others;
-    }
-    Some(keys)
-}
-
-struct Instruction<'a> {
-    program: Address,
-    /// Indices into the message's accounts; with lookup tables they go on beyond these.
-    accounts: &'a [u8],
-    data: &'a [u8],
-}
-
-/// An instruction, whose program is an account that the message gives.
-fn instruction<'a>(reader: &mut Reader<'a>, keys: &[[u8; 32]]) -> Option<Instruction<'a>> {
-    let &program = keys.get(usize::from(reader.u8()?))?;
-    let count = usize::from(reader.compact_u16()?);
-    let accounts = reader.bytes(count)?;
-    let length = usize::from(reader.compact_u16()?);
-    Some(Instruction {
-        program: Address::from_bytes(program),
-        accounts,
-        data: reader.bytes(length)?,
-    })
-}
-
-/// A length as transactions have it: seven bits a byte, the lowest first.
-fn push_length(bytes: &mut Vec<u8>, length: u16) {
-    let mut rest = length;
-    for _ in 0..3 {
-        let [low, _] = rest.to_le_bytes();
-        rest >>= 7;
-        if rest == 0 {
-            bytes.push(low);
-            return;
-        }
-        bytes.push(low | 0x80);
-    }
 }
 
 #[cfg(test)]

@@ -117,6 +117,17 @@ pub enum OwnerCall {
         keyless: Option<Vec<SecretName>>,
     },
     Usage,
+    Wallet,
+    ListTransactions,
+    PrepareTransaction {
+        /// The request's body, JSON, as it is read by [`crate::wallet::plan::Plan::parse`]: amounts don't fit numbers of
+        /// JavaScript.
+        plan: String,
+    },
+    SendTransaction {
+        /// Base64.
+        transaction: String,
+    },
 }
 
 /// The one way of a secret into JSON: within a call, from the Worker to the object that seals it.
@@ -277,6 +288,13 @@ mod tests {
                 keyless: Some(vec![SecretName::OpenAi]),
             },
             OwnerCall::Usage,
+            OwnerCall::Wallet,
+            OwnerCall::PrepareTransaction {
+                plan: "{\"operation\":\"custom\"}".to_owned(),
+            },
+            OwnerCall::SendTransaction {
+                transaction: "AQ==".to_owned(),
+            },
             OwnerCall::Logs,
             OwnerCall::Wakes,
             OwnerCall::DownloadSnapshot {

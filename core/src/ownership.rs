@@ -27,7 +27,7 @@ pub fn account_request(asset: Asset) -> Value {
 /// An endpoint's answer could not be used; another endpoint may do better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    #[error("the answer is not a JSON-RPC answer to getAccountInfo")]
+    #[error("the answer is not a JSON-RPC answer to what was asked")]
     Malformed,
     #[error("the endpoint answered with JSON-RPC error {0}")]
     Rpc(i64),

@@ -58,6 +58,12 @@ impl Signature {
     pub const fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }
+
+    /// Base58, as the chain shows the signatures of transactions.
+    #[must_use]
+    pub fn text(&self) -> String {
+        bs58::encode(&self.0).into_string()
+    }
 }
 
 impl fmt::Debug for Signature {
@@ -147,7 +153,7 @@ pub fn verify_transaction<'a>(
 
 /// `verify_strict` refuses keys and nonces of small order, with which one signature fits every message. The runtime's own
 /// WebCrypto does not.
-fn verify_signature(
+pub(crate) fn verify_signature(
     wallet: &Wallet,
     signed: &[u8],
     signature: &Signature,

@@ -47,6 +47,10 @@ pub enum AgentRoute {
     Settings,
     PutSettings,
     Usage,
+    Wallet,
+    ListTransactions,
+    PrepareTransaction,
+    SendTransaction,
 }
 
 /// A route of an agent's origin.
@@ -108,7 +112,7 @@ const fn row(method: &'static str, path: &'static str, target: Target) -> Row {
 /// The interface of the app origin: what is not here are the console's files. `docs/openapi.yaml` describes each row
 /// (`core/tests/interface.rs`). A path stands before those whose `{...}` it would fill.
 #[rustfmt::skip]
-pub const INTERFACE: [Row; 32] = [
+pub const INTERFACE: [Row; 36] = [
     row("GET", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("HEAD", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("GET", "/v1/openapi.json", Target::App(AppRoute::Description)),
@@ -140,6 +144,10 @@ pub const INTERFACE: [Row; 32] = [
     row("GET", "/v1/agents/{asset}/settings", Target::Agent(AgentRoute::Settings)),
     row("PUT", "/v1/agents/{asset}/settings", Target::Agent(AgentRoute::PutSettings)),
     row("GET", "/v1/agents/{asset}/usage", Target::Agent(AgentRoute::Usage)),
+    row("GET", "/v1/agents/{asset}/wallet", Target::Agent(AgentRoute::Wallet)),
+    row("GET", "/v1/agents/{asset}/wallet/transactions", Target::Agent(AgentRoute::ListTransactions)),
+    row("POST", "/v1/agents/{asset}/wallet/transactions", Target::Agent(AgentRoute::PrepareTransaction)),
+    row("POST", "/v1/agents/{asset}/wallet/transactions/send", Target::Agent(AgentRoute::SendTransaction)),
     row("POST", "/hooks/solana", Target::App(AppRoute::SolanaHook)),
 ];
 

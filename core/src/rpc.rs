@@ -64,7 +64,7 @@ pub enum Fault {
     Refused(i64),
     #[error("answered with JSON-RPC error {0}")]
     Rpc(i64),
-    #[error("gave no JSON-RPC answer to getAccountInfo")]
+    #[error("gave no JSON-RPC answer to what was asked")]
     Malformed,
 }
 
@@ -138,6 +138,15 @@ impl Pool {
 
     fn failed_at(&self, endpoint: usize) -> Option<Timestamp> {
         self.breakers.get(endpoint)?.failed_at()
+    }
+
+    /// All endpoints for a question that one may answer: those that failed of late come last.
+    #[must_use]
+    pub fn order(&self, endpoints: usize, now: Timestamp) -> Vec<usize> {
+        let rests = |index: usize| self.breakers.get(index).is_some_and(|it| !it.allows(now));
+        let (last, mut all): (Vec<_>, Vec<_>) = (0..endpoints).partition(|&index| rests(index));
+        all.extend(last);
+        all
     }
 
     fn raise_floor(&mut self, slot: u64, now: Timestamp) {

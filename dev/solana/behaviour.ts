@@ -7,6 +7,7 @@ import { isAsset, pubkey, withOwner } from "./core-layout.ts";
 import { answer, type Json, NODE_UNHEALTHY, RpcError } from "./json-rpc.ts";
 import type { Ledger } from "./ledger.ts";
 import type { View } from "./methods.ts";
+import type { Transactions } from "./transactions.ts";
 
 export type Behaviour =
   | { readonly mode: "ok" }
@@ -19,6 +20,8 @@ export type Behaviour =
       readonly asset?: string | undefined;
       readonly slotsAhead?: number | undefined;
     }
+  /** Takes transactions, and none of them ever lands. */
+  | { readonly mode: "swallow" }
   | { readonly mode: "429"; readonly retryAfterSeconds?: number | undefined }
   /** Takes the request and never answers. */
   | { readonly mode: "hang" }
@@ -37,16 +40,20 @@ export type Behaviour =
   | { readonly mode: "drop" };
 
 /** What an endpoint that misbehaves in its content knows; null for those that never look at the ledger. */
-export function viewOf(behaviour: Behaviour, ledger: Ledger): View | null {
+export function viewOf(behaviour: Behaviour, ledger: Ledger, transactions: Transactions): View | null {
   const truth: View = {
     slot: (level) => ledger.slot(level),
     account: (address, slot) => ledger.account(address, slot),
+    accounts: (slot) => ledger.accounts(slot),
+    transactions,
   };
   switch (behaviour.mode) {
     case "ok":
       return truth;
     case "lag":
       return { ...truth, slot: (level) => ledger.slot(level) - behaviour.slots };
+    case "swallow":
+      return { ...truth, transactions: transactions.swallowing() };
     case "lie":
       return lyingView(behaviour, truth);
     default:
@@ -56,6 +63,7 @@ export function viewOf(behaviour: Behaviour, ledger: Ledger): View | null {
 
 function lyingView({ owner, asset, slotsAhead = 0 }: Behaviour & { mode: "lie" }, truth: View): View {
   return {
+    ...truth,
     slot: (level) => truth.slot(level) + slotsAhead,
     account(address, slot) {
       const account = truth.account(address, slot - slotsAhead);
@@ -101,6 +109,7 @@ export function parseBehaviour(value: { readonly [key: string]: Json | undefined
   const { mode } = value;
   switch (mode) {
     case "ok":
+    case "swallow":
     case "hang":
     case "drop":
       return { mode };
@@ -118,7 +127,7 @@ export function parseBehaviour(value: { readonly [key: string]: Json | undefined
       if (typeof value.code !== "number") throw new Error("mode error needs a numeric code");
       return { mode, code: value.code, message: text(value.message), status: count(value.status) };
     default:
-      throw new Error("mode must be one of ok, lag, lie, 429, hang, malformed, huge, error, drop");
+      throw new Error("mode must be one of ok, lag, lie, swallow, 429, hang, malformed, huge, error, drop");
   }
 }
 

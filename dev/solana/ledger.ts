@@ -183,6 +183,21 @@ export class Ledger {
     return this.setAccount(address, { ...(before ?? empty), lamports });
   }
 
+  /** Every account as of a slot, with its address. */
+  *accounts(atSlot: number): Generator<[string, Account]> {
+    for (const address of this.#versions.keys()) {
+      const account = this.account(address, atSlot);
+      if (account !== null) yield [address, account];
+    }
+  }
+
+  /** Changes several accounts in one slot. */
+  setAccounts(changes: Iterable<readonly [string, Account | null]>): number {
+    const slot = this.#nextSlot();
+    for (const [address, account] of changes) this.#write(address, slot, account);
+    return slot;
+  }
+
   /** Assets that exist now, as the newest slot shows them. */
   assets(): { asset: string; name: string; owner: string; collection: string | null }[] {
     return [...this.#assets].flatMap(([asset, { name, collection }]) => {

@@ -1,8 +1,8 @@
 // Development stand-in: the read methods of a Solana node over the development ledger.
 // Texts and codes of errors are those of Agave, so that a client meets here what it will meet there.
-import { createHash } from "node:crypto";
 import { zstdCompressSync } from "node:zlib";
 import bs58 from "bs58";
+import { rentExemption } from "./core-layout.ts";
 import {
   INVALID_PARAMS,
   INVALID_REQUEST,
@@ -13,11 +13,15 @@ import {
   RpcError,
 } from "./json-rpc.ts";
 import { type Account, COMMITMENTS, type Commitment } from "./ledger.ts";
+import { TOKEN_PROGRAMS, tokenAccount } from "./token-layout.ts";
+import { BLOCKHASH_LIFETIME, blockhashOf, type Transactions } from "./transactions.ts";
 
 /** What one endpoint knows of the ledger: a misbehaving one knows something else. */
 export interface View {
   slot(commitment: Commitment): number;
   account(address: string, slot: number): Account | null;
+  accounts(slot: number): Iterable<[string, Account]>;
+  readonly transactions: Transactions;
 }
 
 interface Config {
@@ -34,7 +38,8 @@ const API_VERSION = "3.1.14";
 const FEATURE_SET = 3_640_012_085;
 const MAX_MULTIPLE_ACCOUNTS = 100;
 const MAX_BASE58_BYTES = 128;
-const BLOCKHASH_LIFETIME = 150;
+const MAX_STATUSES = 256;
+const MAX_TRANSACTION_BYTES = 1232;
 /** u64::MAX as a bare JSON number, which a double can't hold. The type of JSON.rawJSON is not in TypeScript's library. */
 const RENT_EPOCH = (JSON as unknown as { rawJSON(text: string): object }).rawJSON("18446744073709551615");
 
@@ -44,6 +49,11 @@ export function methodsOf(view: View): (name: string) => Method | undefined {
     ["getMultipleAccounts", (params) => getMultipleAccounts(view, params)],
     ["getBalance", (params) => getBalance(view, params)],
     ["getLatestBlockhash", (params) => getLatestBlockhash(view, params)],
+    ["getTokenAccountsByOwner", (params) => getTokenAccountsByOwner(view, params)],
+    ["getMinimumBalanceForRentExemption", (params) => rentExemption(unsigned(required(params, 0)) ?? 0)],
+    ["getFeeForMessage", (params) => getFeeForMessage(view, params)],
+    ["sendTransaction", (params) => sendTransaction(view, params)],
+    ["getSignatureStatuses", (params) => getSignatureStatuses(view, params)],
     ["getSlot", (params) => contextSlot(view, config(params[0]))],
     ["getHealth", () => "ok"],
     ["getVersion", () => ({ "feature-set": FEATURE_SET, "solana-core": API_VERSION })],
@@ -82,8 +92,73 @@ function getBalance(view: View, params: readonly Json[]): object {
 
 function getLatestBlockhash(view: View, params: readonly Json[]): object {
   const slot = contextSlot(view, config(params[0]));
-  const blockhash = bs58.encode(createHash("sha256").update(`multiclaw-dev:block:${slot}`).digest());
-  return withContext(slot, { blockhash, lastValidBlockHeight: slot + BLOCKHASH_LIFETIME });
+  return withContext(slot, { blockhash: blockhashOf(slot), lastValidBlockHeight: slot + BLOCKHASH_LIFETIME });
+}
+
+function getTokenAccountsByOwner(view: View, params: readonly Json[]): object {
+  const owner = addressOf(required(params, 0));
+  const filter = required(params, 1);
+  const options = config(params[2]);
+  const slot = contextSlot(view, options);
+  if (!isObject(filter)) throw invalidParams("Invalid params: invalid type, expected a filter.");
+  const [program, mint] = [filter.programId, filter.mint].map((value) =>
+    value === undefined ? null : addressOf(value),
+  );
+  if (program === null && mint === null) throw invalidParams("Invalid param: missing filter");
+  if (program !== null && !TOKEN_PROGRAMS.includes(program ?? ""))
+    throw invalidParams("Invalid param: unrecognized Token program id");
+  const found: object[] = [];
+  for (const [pubkey, account] of view.accounts(slot)) {
+    const token = tokenAccount(account);
+    if (token?.owner !== owner || (program !== null && account.owner !== program)) continue;
+    if (mint !== null && token.mint !== mint) continue;
+    found.push({ pubkey, account: encodeAccount(account, options.encoding ?? "binary", options) });
+  }
+  return withContext(slot, found);
+}
+
+function getFeeForMessage(view: View, params: readonly Json[]): object {
+  const slot = contextSlot(view, config(params[1]));
+  return withContext(slot, view.transactions.fee(base64(required(params, 0), "Message"), slot));
+}
+
+function sendTransaction(view: View, params: readonly Json[]): string {
+  const wire = required(params, 0);
+  const options = isObject(params[1]) ? params[1] : {};
+  if (options.encoding !== "base64") throw invalidParams("this development node takes transactions as base64 only");
+  const level = variant(options.preflightCommitment, COMMITMENTS) ?? "finalized";
+  return view.transactions.send(base64(wire, "VersionedTransaction"), level, options.skipPreflight === true);
+}
+
+function getSignatureStatuses(view: View, params: readonly Json[]): object {
+  const list = required(params, 0);
+  if (!Array.isArray(list)) throw invalidParams("Invalid params: invalid type, expected a sequence.");
+  if (list.length > MAX_STATUSES) throw invalidParams(`Too many inputs provided; max ${MAX_STATUSES}`);
+  const slot = view.slot("processed");
+  return withContext(
+    slot,
+    list.map((signature) => {
+      const landed = view.transactions.status(String(signature), slot);
+      if (landed === null) return null;
+      const level = (["finalized", "confirmed", "processed"] as const).find((it) => view.slot(it) >= landed.slot);
+      const { err } = landed;
+      const status = err === null ? { Ok: null } : { Err: err };
+      const confirmations = level === "finalized" ? null : slot - landed.slot;
+      return { slot: landed.slot, confirmations, err, status, confirmationStatus: level ?? "processed" };
+    }),
+  );
+}
+
+function base64(value: Json, what: string): Uint8Array {
+  if (typeof value !== "string") throw invalidParams("Invalid params: invalid type, expected a string.");
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(value)) throw invalidParams("invalid base64 encoding: InvalidByte");
+  const bytes = Buffer.from(value, "base64");
+  if (bytes.length > MAX_TRANSACTION_BYTES) {
+    throw invalidParams(
+      `decoded solana_transaction::versioned::${what} too large: ${bytes.length} bytes (max: encoded/raw 1644/1232)`,
+    );
+  }
+  return new Uint8Array(bytes);
 }
 
 function contextSlot(view: View, { commitment, minContextSlot }: Config): number {

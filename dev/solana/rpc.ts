@@ -8,6 +8,7 @@ import type { Ledger } from "./ledger.ts";
 import { closeServer, listen, readBody, sendJson } from "./loopback.ts";
 import { methodsOf } from "./methods.ts";
 import { devLedger } from "./seed.ts";
+import { Transactions } from "./transactions.ts";
 
 export interface SolanaRpcOptions {
   readonly port?: number;
@@ -25,6 +26,12 @@ export interface SolanaRpc {
   close(): Promise<void>;
 }
 
+interface Node {
+  readonly ledger: Ledger;
+  readonly control: Control;
+  readonly transactions: Transactions;
+}
+
 const CONTROL_PREFIX = "/control/";
 /** A node's own limit for request bodies. */
 const MAX_BODY_BYTES = 50 * 1024;
@@ -32,9 +39,10 @@ const MAX_BODY_BYTES = 50 * 1024;
 export async function startSolanaRpc(options: SolanaRpcOptions = {}): Promise<SolanaRpc> {
   const ledger = options.ledger ?? (await devLedger());
   const control = new Control(ledger);
+  const transactions = new Transactions(ledger);
   const server = createServer((request, response) => {
     // A client that goes away mid-request is none of the server's trouble; anything else is a fault to be seen.
-    handle(ledger, control, request, response).catch((error: unknown) => {
+    handle({ ledger, control, transactions }, request, response).catch((error: unknown) => {
       if (request.destroyed || response.destroyed) return;
       console.error("development Solana RPC:", error);
       response.destroy();
@@ -51,8 +59,7 @@ export async function startSolanaRpc(options: SolanaRpcOptions = {}): Promise<So
 }
 
 async function handle(
-  ledger: Ledger,
-  control: Control,
+  { ledger, control, transactions }: Node,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -66,7 +73,7 @@ async function handle(
   if (body === null) return refuse(response, 413, "Payload too large.");
   for (const call of callsIn(body)) control.record({ path, ...call });
   const behaviour = control.behaviour(path);
-  const view = viewOf(behaviour, ledger);
+  const view = viewOf(behaviour, ledger, transactions);
   if (view === null) return failOnTheWire(behaviour, body, request, response);
   sendJson(response, 200, answer(body, methodsOf(view)));
 }

@@ -201,6 +201,14 @@ impl Agent {
                 json(200, &SettingsView { effect, ..settings })
             }
             OwnerCall::Usage => json(200, &self.usage(domain.owner)?),
+            OwnerCall::Wallet => json(200, &self.wallet(&domain).await?),
+            OwnerCall::ListTransactions => json(200, &self.transactions(domain.owner).await?),
+            OwnerCall::PrepareTransaction { plan } => {
+                json(201, &self.prepare(&tenant, &plan).await?)
+            }
+            OwnerCall::SendTransaction { transaction } => {
+                json(202, &self.relay(&tenant, &transaction).await?)
+            }
         }
     }
 
@@ -337,7 +345,7 @@ fn session_view(session: &SessionRow, domain: Domain) -> SessionView {
     }
 }
 
-/// What touches secrets, snapshots or a start is checked on the chain afresh; what only ends a session needs no chain.
+/// What touches secrets, snapshots, the wallet or a start is checked on the chain afresh; what only ends a session needs no chain.
 const fn care_of(call: &OwnerCall) -> Care {
     match call {
         OwnerCall::Logout | OwnerCall::EndSession { .. } | OwnerCall::EndAllSessions => Care::Known,
@@ -362,6 +370,10 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::DeleteSecret { .. }
         | OwnerCall::ImportSecrets
         | OwnerCall::Settings
-        | OwnerCall::PutSettings { .. } => Care::Fresh,
+        | OwnerCall::PutSettings { .. }
+        | OwnerCall::Wallet
+        | OwnerCall::ListTransactions
+        | OwnerCall::PrepareTransaction { .. }
+        | OwnerCall::SendTransaction { .. } => Care::Fresh,
     }
 }

@@ -29,6 +29,7 @@ pub mod solana;
 mod start;
 mod store;
 mod wakes;
+mod wallet;
 mod watch;
 
 use core::cell::{Cell, RefCell};
@@ -52,6 +53,7 @@ use crate::health::Probes;
 use crate::limits::Limits;
 use crate::port::{Outcome, Tried as _, now};
 use crate::store::Store;
+use crate::wallet::LastRead;
 use crate::watch::Readings;
 
 /// One per domain, named by its asset.
@@ -68,6 +70,7 @@ pub struct Agent {
     limits: Limits,
     probes: Probes,
     uploads: Uploads,
+    wallet: LastRead,
     /// Whether what is sealed is known to be looked after by an alarm.
     has_alarm: Cell<bool>,
 }
@@ -87,6 +90,7 @@ impl DurableObject for Agent {
             limits: Limits::default(),
             probes: Probes::default(),
             uploads: Uploads::default(),
+            wallet: LastRead::default(),
             has_alarm: Cell::default(),
         }
     }

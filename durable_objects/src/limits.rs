@@ -5,7 +5,9 @@ use core::cell::Cell;
 use std::rc::Rc;
 
 use multiclaw_core::error::Problem;
-use multiclaw_core::limits::{Allowance, MAX_MODEL_CALLS, MAX_PASSING, MODELS_PER_SECOND, Places};
+use multiclaw_core::limits::{
+    Allowance, MAX_MODEL_CALLS, MAX_PASSING, MODELS_PER_SECOND, Places, WALLET_PER_SECOND,
+};
 
 use crate::port::now;
 
@@ -13,6 +15,7 @@ pub struct Limits {
     agent: Cell<Allowance>,
     api: Cell<Allowance>,
     models: Cell<Allowance>,
+    wallet: Cell<Allowance>,
     passing: Rc<Cell<Places>>,
     model_calls: Rc<Cell<Places>>,
 }
@@ -27,6 +30,7 @@ impl Default for Limits {
             agent: Cell::default(),
             api: Cell::default(),
             models: Cell::default(),
+            wallet: Cell::default(),
             passing: places(MAX_PASSING),
             model_calls: places(MAX_MODEL_CALLS),
         }
@@ -47,6 +51,11 @@ impl Limits {
     /// Counts a call of a model.
     pub fn models(&self) -> Result<(), Problem> {
         take(&self.models, MODELS_PER_SECOND)
+    }
+
+    /// Counts what asks the chain about the agent's wallet.
+    pub fn wallet(&self) -> Result<(), Problem> {
+        take(&self.wallet, WALLET_PER_SECOND)
     }
 
     /// A place for a request that waits for the agent.

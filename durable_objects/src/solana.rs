@@ -1,6 +1,8 @@
-//! Asks Solana RPC who owns an asset: plays out the core's policy (`multiclaw_core::rpc`) on the configured endpoints.
+//! Asks Solana RPC: who owns an asset, by playing out the core's policy (`multiclaw_core::rpc`) on the configured endpoints, and
+//! what one endpoint's word is enough for.
 
 use core::cell::RefCell;
+use core::time::Duration;
 
 use futures_util::future::{Either, LocalBoxFuture, select, select_all};
 use multiclaw_core::config::Chain;
@@ -11,9 +13,14 @@ use multiclaw_core::ownership::{
 };
 use multiclaw_core::rpc::{Fault, Poll, Pool, RETRY_AFTER, Step, Verdict};
 use multiclaw_core::secret::Secret;
+use multiclaw_core::wallet::chain::{self as wallet, Question};
+use serde_json::Value;
 use worker::{AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, Response};
 
 use crate::port::{Outcome, log, now, random, read_bounded};
+
+/// How long an endpoint may take for what one is asked alone.
+const ANY_LIMIT: Duration = Duration::from_secs(4);
 
 thread_local! {
     /// Of this isolate: who failed of late, and the slot that was agreed on.
@@ -128,20 +135,27 @@ impl Drop for EndedWithMe {
     }
 }
 
-async fn ask(
+async fn ask(url: &str, chain: &Chain, asset: Asset, limit: Duration) -> Result<Reading, Fault> {
+    let question = account_request(asset).to_string();
+    let text = post(url, question, limit, MAX_ANSWER_LENGTH).await?;
+    Ok(read_answer(&text, chain.collection)?)
+}
+
+/// The text that an endpoint answers.
+async fn post(
     url: &str,
-    chain: &Chain,
-    asset: Asset,
-    limit: core::time::Duration,
-) -> Result<Reading, Fault> {
+    question: String,
+    limit: Duration,
+    longest: usize,
+) -> Result<String, Fault> {
     let controller = AbortController::default();
     let signal = controller.signal();
     let _ended = EndedWithMe(Some(controller));
     let answer = core::pin::pin!(async {
-        let request = question(url, asset).map_err(|_| Fault::Unreachable)?;
+        let request = request(url, question).map_err(|_| Fault::Unreachable)?;
         // The runtime's error text may hold the URL: only that it failed is kept.
         let response = Fetch::Request(request).send_with_signal(&signal).await;
-        read(response.map_err(|_| Fault::Unreachable)?, chain).await
+        read(response.map_err(|_| Fault::Unreachable)?, longest).await
     });
     match select(answer, Delay::from(limit)).await {
         Either::Left((answer, _)) => answer,
@@ -149,27 +163,100 @@ async fn ask(
     }
 }
 
-fn question(url: &str, asset: Asset) -> worker::Result<Request> {
+fn request(url: &str, question: String) -> worker::Result<Request> {
     let headers = Headers::new();
     headers.set("content-type", "application/json")?;
     let mut init = RequestInit::new();
     init.with_method(Method::Post)
         .with_headers(headers)
-        .with_body(Some(account_request(asset).to_string().into()));
+        .with_body(Some(question.into()));
     // A redirect could lead anywhere; an RPC endpoint has no reason to send one.
     init.with_redirect(worker::RequestRedirect::Manual);
     Request::new_with_init(url, &init)
 }
 
-async fn read(mut response: Response, chain: &Chain) -> Result<Reading, Fault> {
+async fn read(mut response: Response, longest: usize) -> Result<String, Fault> {
     let retry_after = response.headers().get("retry-after").ok().flatten();
     if let Some(fault) = Fault::of_status(response.status_code(), retry_after.as_deref()) {
         return Err(fault);
     }
     let body = response.stream().map_err(|_| Fault::Malformed)?;
-    let bytes = read_bounded(body, MAX_ANSWER_LENGTH, "")
+    let bytes = read_bounded(body, longest, "")
         .await
         .map_err(|_| Fault::Malformed)?;
-    let text = core::str::from_utf8(&bytes).map_err(|_| Fault::Malformed)?;
-    Ok(read_answer(text, chain.collection)?)
+    String::from_utf8(bytes).map_err(|_| Fault::Malformed)
+}
+
+/// The result that one endpoint gives: they are asked in turn, until one gives an answer to the question. `None` when there was
+/// none, and at least one of them refused what it was sent. On the heap, as [`play`] is.
+///
+/// # Errors
+/// `rpc_unavailable` when nobody gave an answer.
+pub(crate) fn ask_any(
+    chain: &Chain,
+    question: Question,
+) -> LocalBoxFuture<'_, Outcome<Option<Value>>> {
+    Box::pin(async move {
+        let mut is_refused = false;
+        let order = POOL.with_borrow(|pool| pool.order(chain.rpc_urls.len(), now()));
+        for index in order {
+            let url = chain.rpc_urls.get(index).map_or("", Secret::expose);
+            let text = post(
+                url,
+                question.text.clone(),
+                ANY_LIMIT,
+                wallet::MAX_ANSWER_LENGTH,
+            )
+            .await;
+            let fault = match text.map(|text| wallet::result(&text)) {
+                Ok(Ok(result)) if (question.fits)(&result) => return Ok(Some(result)),
+                Ok(Ok(_)) => Fault::Malformed,
+                Ok(Err(error)) => {
+                    is_refused |= wallet::refused(error);
+                    Fault::from(error)
+                }
+                Err(fault) => fault,
+            };
+            log(&unanswered(format!("{} {fault}", name(index))));
+        }
+        if is_refused {
+            return Ok(None);
+        }
+        Err(unanswered(
+            "no RPC endpoint gave a usable answer".to_owned(),
+        ))
+    })
+}
+
+/// The results of several questions, in their order, which are asked at once.
+///
+/// # Errors
+/// `rpc_unavailable` when nobody gave an answer to one of them.
+pub(crate) async fn ask_all(chain: &Chain, questions: Vec<Question>) -> Outcome<Vec<Value>> {
+    let mut results = vec![None; questions.len()];
+    let mut asked: Vec<LocalBoxFuture<'_, (usize, Outcome<Option<Value>>)>> = Vec::new();
+    for (place, question) in questions.into_iter().enumerate() {
+        let answer = ask_any(chain, question);
+        asked.push(Box::pin(async move { (place, answer.await) }));
+    }
+    while !asked.is_empty() {
+        let ((place, answer), _, others) = select_all(asked).await;
+        asked = others;
+        if let Some(result) = results.get_mut(place) {
+            *result = answer?;
+        }
+    }
+    let all: Option<Vec<Value>> = results.into_iter().collect();
+    all.ok_or_else(|| unanswered("the RPC endpoints refuse a question".to_owned()))
+}
+
+fn unanswered(context: String) -> Failure {
+    let problem = Problem::new(
+        Code::RpcUnavailable,
+        "Solana can't be asked about the agent's wallet now. Try again in a moment.",
+    );
+    Failure {
+        problem: problem.retry_after(RETRY_AFTER.get()),
+        context: Some(context),
+    }
 }

@@ -8,6 +8,7 @@ mod awake;
 mod sealed;
 mod tenant;
 mod usage;
+mod wallet;
 
 use core::cell::Cell;
 use std::rc::Rc;

@@ -92,6 +92,8 @@ const SEEDS = {
     const transactions = signed.map((/** @type {{transaction: string}} */ { transaction }) => transaction);
     return [text, ...[unsigned, ...transactions].map(fromBase64)];
   },
+  wallet: () =>
+    vectors("execute-vector").vectors.map((/** @type {{tx_base64: string}} */ { tx_base64 }) => fromBase64(tx_base64)),
   webhook: () =>
     [
       [],

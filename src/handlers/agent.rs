@@ -10,6 +10,7 @@ use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::SecretName;
 use multiclaw_core::session::Audience;
 use multiclaw_core::upload::{MEDIA_TYPE, Upload};
+use multiclaw_core::wallet::relay;
 use worker::{Env, Request, Response};
 
 use super::caller;
@@ -81,6 +82,20 @@ pub async fn handle(
             }
         }
         AgentRoute::Usage => OwnerCall::Usage,
+        AgentRoute::Wallet => OwnerCall::Wallet,
+        AgentRoute::ListTransactions => OwnerCall::ListTransactions,
+        AgentRoute::PrepareTransaction => {
+            let plan = Fields::read(&request).await?.text_of_all()?;
+            OwnerCall::PrepareTransaction { plan }
+        }
+        AgentRoute::SendTransaction => {
+            let fields = Fields::read(&request).await?;
+            let expected = "a transaction with one signature, in base64";
+            let transaction = fields.text("transaction", relay::MAX_TEXT, expected)?;
+            OwnerCall::SendTransaction {
+                transaction: transaction.to_owned(),
+            }
+        }
     };
     objects::call(env, asset, Call::Owner(caller, call)).await
 }

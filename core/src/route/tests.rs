@@ -118,6 +118,26 @@ fn every_route_of_the_interface_is_found() {
         ),
         (
             "GET",
+            format!("{base}/wallet"),
+            AppRoute::Agent(asset(), AgentRoute::Wallet),
+        ),
+        (
+            "GET",
+            format!("{base}/wallet/transactions"),
+            AppRoute::Agent(asset(), AgentRoute::ListTransactions),
+        ),
+        (
+            "POST",
+            format!("{base}/wallet/transactions"),
+            AppRoute::Agent(asset(), AgentRoute::PrepareTransaction),
+        ),
+        (
+            "POST",
+            format!("{base}/wallet/transactions/send"),
+            AppRoute::Agent(asset(), AgentRoute::SendTransaction),
+        ),
+        (
+            "GET",
             "/v1/auth/sessions".to_owned(),
             AppRoute::ListSessions,
         ),

@@ -1,0 +1,100 @@
+//! The transactions of the agent's wallet that were prepared for the owner: what is passed on is one of these.
+
+use multiclaw_core::ids::Wallet;
+use multiclaw_core::time::Timestamp;
+use multiclaw_core::wallet::relay::KEPT;
+use multiclaw_core::wallet::view::TransactionState;
+use serde::Deserialize;
+
+use super::{Store, Values, millis};
+use crate::port::Outcome;
+
+#[derive(Deserialize)]
+pub struct PreparedRow {
+    pub hash: String,
+    prepared_at: i64,
+    expires_at: i64,
+    /// One line each.
+    pub summary: String,
+    pub signature: Option<String>,
+    pub state: TransactionState,
+}
+
+impl PreparedRow {
+    pub const fn prepared_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.prepared_at)
+    }
+
+    pub const fn expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.expires_at)
+    }
+}
+
+impl Store {
+    /// The newest are kept. The same message twice is one, with the blockhash of that moment.
+    pub fn add_prepared(
+        &self,
+        owner: Wallet,
+        hash: &str,
+        summary: &str,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Outcome<()> {
+        let owner = owner.to_string();
+        self.run(
+            "INSERT INTO prepared (owner, hash, prepared_at, expires_at, summary, state)
+             VALUES (?, ?, ?, ?, ?, 'prepared') ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at",
+            vec![
+                owner.as_str().into(),
+                hash.into(),
+                millis(now),
+                millis(expires_at),
+                summary.into(),
+            ],
+        )?;
+        self.run(
+            "DELETE FROM prepared WHERE owner = ? AND hash NOT IN
+             (SELECT hash FROM prepared WHERE owner = ? ORDER BY prepared_at DESC, rowid DESC LIMIT ?)",
+            vec![owner.as_str().into(), owner.as_str().into(), i64::from(KEPT).into()],
+        )
+    }
+
+    /// Newest first.
+    pub fn all_prepared(&self, owner: Wallet) -> Outcome<Vec<PreparedRow>> {
+        self.rows(
+            "SELECT hash, prepared_at, expires_at, summary, signature, state FROM prepared WHERE owner = ?
+             ORDER BY prepared_at DESC, rowid DESC",
+            vec![owner.to_string().into()],
+        )
+    }
+
+    pub fn prepared(&self, owner: Wallet, hash: &str) -> Outcome<Option<PreparedRow>> {
+        self.row(
+            "SELECT hash, prepared_at, expires_at, summary, signature, state FROM prepared
+             WHERE owner = ? AND hash = ?",
+            vec![owner.to_string().into(), hash.into()],
+        )
+    }
+
+    /// One that is about to be passed on.
+    pub fn mark_sent(&self, owner: Wallet, hash: &str, signature: &str) -> Outcome<()> {
+        self.run(
+            "UPDATE prepared SET signature = ?, state = 'sent' WHERE owner = ? AND hash = ?",
+            vec![signature.into(), owner.to_string().into(), hash.into()],
+        )
+    }
+
+    /// What became of one for good.
+    pub fn settle_prepared(
+        &self,
+        owner: Wallet,
+        hash: &str,
+        state: TransactionState,
+    ) -> Outcome<()> {
+        let values: Values = vec![state.as_str().into(), owner.to_string().into(), hash.into()];
+        self.run(
+            "UPDATE prepared SET state = ? WHERE owner = ? AND hash = ?",
+            values,
+        )
+    }
+}
