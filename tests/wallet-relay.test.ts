@@ -151,7 +151,8 @@ test("c21 one endpoint that fails is made up for by the other, and without any n
   assertProblem(await wallet.ask(plan), 503, "rpc_unavailable");
   assertProblem(await wallet.send(await signedBy(owner, transaction)), 503, "rpc_unavailable");
   assert.equal(wallet.balance(wallet.address), before);
-  rpc.control.reset();
+  for (const path of PATHS) rpc.control.behave(path, { mode: "unsent" });
+  assertProblem(await wallet.send(await signedBy(owner, transaction)), 503, "rpc_unavailable");
   // It may have arrived all the same: its owner finds it.
   const [listed] = await wallet.transactions();
   assert.deepEqual([listed?.state, listed?.signature], ["sent", signatureOf(await signedBy(owner, transaction))]);

@@ -22,6 +22,8 @@ export type Behaviour =
     }
   /** Takes transactions, and none of them ever lands. */
   | { readonly mode: "swallow" }
+  /** Takes no transactions, for a fault of its own. */
+  | { readonly mode: "unsent" }
   | { readonly mode: "429"; readonly retryAfterSeconds?: number | undefined }
   /** Takes the request and never answers. */
   | { readonly mode: "hang" }
@@ -53,7 +55,9 @@ export function viewOf(behaviour: Behaviour, ledger: Ledger, transactions: Trans
     case "lag":
       return { ...truth, slot: (level) => ledger.slot(level) - behaviour.slots };
     case "swallow":
-      return { ...truth, transactions: transactions.swallowing() };
+      return { ...truth, transactions: transactions.but("swallows") };
+    case "unsent":
+      return { ...truth, transactions: transactions.but("fails") };
     case "lie":
       return lyingView(behaviour, truth);
     default:
@@ -110,6 +114,7 @@ export function parseBehaviour(value: { readonly [key: string]: Json | undefined
   switch (mode) {
     case "ok":
     case "swallow":
+    case "unsent":
     case "hang":
     case "drop":
       return { mode };
@@ -127,7 +132,7 @@ export function parseBehaviour(value: { readonly [key: string]: Json | undefined
       if (typeof value.code !== "number") throw new Error("mode error needs a numeric code");
       return { mode, code: value.code, message: text(value.message), status: count(value.status) };
     default:
-      throw new Error("mode must be one of ok, lag, lie, swallow, 429, hang, malformed, huge, error, drop");
+      throw new Error("mode must be one of ok, lag, lie, swallow, unsent, 429, hang, malformed, huge, error, drop");
   }
 }
 

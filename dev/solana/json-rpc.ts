@@ -8,6 +8,7 @@ export const PARSE_ERROR = -32700;
 export const INVALID_REQUEST = -32600;
 export const METHOD_NOT_FOUND = -32601;
 export const INVALID_PARAMS = -32602;
+export const INTERNAL_ERROR = -32603;
 export const SIMULATION_FAILED = -32002;
 export const SIGNATURE_FAILED = -32003;
 export const NODE_UNHEALTHY = -32005;

@@ -5,7 +5,7 @@ import { getCompiledTransactionMessageDecoder } from "@solana/transaction-messag
 import { getTransactionDecoder } from "@solana/transactions";
 import bs58 from "bs58";
 import { pubkey, rentExemption, SYSTEM_PROGRAM } from "./core-layout.ts";
-import { INVALID_PARAMS, type Json, RpcError, SIGNATURE_FAILED, SIMULATION_FAILED } from "./json-rpc.ts";
+import { INTERNAL_ERROR, INVALID_PARAMS, type Json, RpcError, SIGNATURE_FAILED, SIMULATION_FAILED } from "./json-rpc.ts";
 import type { Account, Commitment, Ledger } from "./ledger.ts";
 import { type Call, InstructionError, invoke } from "./programs.ts";
 
@@ -30,6 +30,9 @@ export function blockhashOf(slot: number): string {
   return bs58.encode(createHash("sha256").update(`multiclaw-dev:block:${slot}`).digest());
 }
 
+/** What a node does with transactions that it should send. */
+export type Fault = "swallows" | "fails";
+
 /** A transaction that would fail, with the error as a node tells it. */
 class Failed extends Error {
   readonly err: Json;
@@ -45,18 +48,18 @@ export class Transactions {
   readonly #landed: Map<string, Landed>;
   /** By message: another signature over the same is the same transaction. */
   readonly #done: Set<string>;
-  readonly #swallows: boolean;
+  readonly #fault: Fault | null;
 
-  constructor(ledger: Ledger, before?: Transactions) {
+  constructor(ledger: Ledger, before?: Transactions, fault: Fault | null = null) {
     this.#ledger = ledger;
     this.#landed = before ? before.#landed : new Map();
     this.#done = before ? before.#done : new Set();
-    this.#swallows = before !== undefined;
+    this.#fault = fault;
   }
 
-  /** The same node, from which nothing comes to the others. */
-  swallowing(): Transactions {
-    return new Transactions(this.#ledger, this);
+  /** The same network by way of a node with a fault. */
+  but(fault: Fault): Transactions {
+    return new Transactions(this.#ledger, this, fault);
   }
 
   status(signature: string, slot: number): Landed | null {
@@ -71,6 +74,7 @@ export class Transactions {
   }
 
   send(wire: Uint8Array, level: Commitment, skipPreflight: boolean): string {
+    if (this.#fault === "fails") throw new RpcError(INTERNAL_ERROR, "Internal error");
     const { messageBytes, signatures } = decodeTransaction(wire);
     const message = new Uint8Array(messageBytes);
     const decoded = decodeMessage(message);
@@ -84,7 +88,7 @@ export class Transactions {
     try {
       if (this.#done.has(key)) throw new Failed("AlreadyProcessed");
       const changes = this.#run(decoded, this.#ledger.slot(level));
-      if (this.#swallows) return name;
+      if (this.#fault === "swallows") return name;
       const slot = this.#ledger.setAccounts(changes);
       this.#done.add(key);
       this.#landed.set(name, { slot, err: null });

@@ -225,3 +225,134 @@ pub fn statuses(value: &Value) -> Option<Vec<Landed>> {
     };
     value.as_array()?.iter().map(one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(value: &Value) -> Value {
+        json!({"context": {"slot": 7, "apiVersion": "3"}, "value": value})
+    }
+
+    fn account() -> Value {
+        json!({"owner": "11111111111111111111111111111111", "data": ["AQI=", "base64"], "lamports": u64::MAX,
+            "executable": false, "space": 2})
+    }
+
+    #[test]
+    fn questions_are_json_as_the_network_takes_them() {
+        let wallet = Address::from_bytes([7; 32]);
+        let text = wallet.to_string();
+        let confirmed = json!({"encoding": "base64", "commitment": "confirmed"});
+        let sliced = json!({"encoding": "base64", "commitment": "confirmed", "dataSlice": {"offset": 0, "length": 109}});
+        let program = json!({"programId": "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"});
+        let sent = json!({"encoding": "base64", "preflightCommitment": "confirmed"});
+        for (question, method, params) in [
+            (
+                accounts_question(&[wallet; 2], None),
+                "getMultipleAccounts",
+                json!([[text, text], confirmed]),
+            ),
+            (
+                tokens_question(&wallet, TokenProgram::Token),
+                "getTokenAccountsByOwner",
+                json!([text, program, sliced]),
+            ),
+            (
+                blockhash_question(),
+                "getLatestBlockhash",
+                json!([{"commitment": "confirmed"}]),
+            ),
+            (
+                rent_question(165),
+                "getMinimumBalanceForRentExemption",
+                json!([165]),
+            ),
+            (
+                fee_question(&[1, 2]),
+                "getFeeForMessage",
+                json!(["AQI=", {"commitment": "confirmed"}]),
+            ),
+            (
+                send_question(&[1, 2]),
+                "sendTransaction",
+                json!(["AQI=", sent]),
+            ),
+            (
+                statuses_question(&["a".to_owned()]),
+                "getSignatureStatuses",
+                json!([["a"], {"searchTransactionHistory": true}]),
+            ),
+        ] {
+            let question: Value = serde_json::from_str(&question.text).unwrap();
+            assert_eq!(
+                question,
+                json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_is_one_of_the_form_that_was_asked_for() {
+        let accounts = accounts_question(&[], None).fits;
+        assert!(accounts(&answer(&json!([account(), null]))));
+        for (field, bad) in [
+            ("owner", json!(1)),
+            ("data", json!(["AQI=", "base58"])),
+            ("data", json!(["A", "base64"])),
+            ("lamports", json!(-1)),
+            ("executable", json!(null)),
+        ] {
+            let mut account = account();
+            account[field] = bad;
+            assert!(!accounts(&answer(&json!([account]))), "{field}");
+        }
+        assert!(!accounts(&json!({"value": [account()]})), "of no slot");
+        let hash = json!({"blockhash": "4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM", "lastValidBlockHeight": 9});
+        assert!(blockhash(&answer(&hash)).is_some_and(|(_, height)| height == 9));
+        assert_eq!(fee(&answer(&json!(5000))), Some(5000));
+        assert_eq!(
+            fee(&answer(&json!(null))),
+            None,
+            "a blockhash that is not known"
+        );
+        assert_eq!(
+            result(r#"{"error":{"code":-32002,"message":"x"}}"#),
+            Err(AnswerError::Rpc(-32002))
+        );
+        assert!(refused(AnswerError::Rpc(-32002)) && !refused(AnswerError::Rpc(-32005)));
+    }
+
+    #[test]
+    fn what_became_of_a_transaction_is_told_when_most_of_the_network_has_seen_it() {
+        let status =
+            |level: &str, err: Value| json!({"slot": 1, "err": err, "confirmationStatus": level});
+        let failed = json!({"InstructionError": [0, {"Custom": 26}]});
+        let list = json!([
+            null,
+            status("processed", failed.clone()),
+            status("confirmed", json!(null)),
+            status("finalized", json!(null)),
+            status("confirmed", failed)
+        ]);
+        let expected = [
+            Landed::Unknown,
+            Landed::Unknown,
+            Landed::Confirmed,
+            Landed::Finalized,
+            Landed::Failed,
+        ];
+        assert_eq!(statuses(&list).unwrap(), expected);
+        assert_eq!(statuses(&json!([{"err": null}])), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String) {
+            let _ = result(&text);
+        }
+    }
+}

@@ -284,3 +284,125 @@ fn custom(
     }
     Ok(Operation::Custom(instruction).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::pda::asset_signer;
+
+    const RENT: u64 = 890_880;
+    const SOL: u64 = 1_000_000_000;
+
+    fn parties() -> Parties {
+        let asset = Asset::parse("85AfJ2XkYrcs3NwFBvAc7vaKVo21aA1D1uSQExwcZae6").unwrap();
+        Parties {
+            asset,
+            owner: Wallet::parse("2rsDK346A2DPxKk1QEe5Y29huaXucV9kDQWe9J4dLVMy").unwrap(),
+            wallet: asset_signer(&asset).unwrap().0,
+        }
+    }
+
+    /// A wallet with so much in it.
+    fn holds(lamports: u64) -> Option<Found> {
+        Some(Found {
+            program: SYSTEM_PROGRAM,
+            lamports,
+            executable: false,
+            data: Vec::new(),
+        })
+    }
+
+    fn ask(to: &str, units: u64, more: &Value, found: &[Option<Found>]) -> Result<(), String> {
+        let mut body =
+            json!({"operation": "transfer_sol", "to": to, "baseUnits": units.to_string()});
+        let (all, more) = (body.as_object_mut().unwrap(), more.as_object().unwrap());
+        all.extend(more.clone());
+        let prepared = prepare(Plan::parse(&body).unwrap(), &parties(), found, RENT);
+        prepared
+            .map(|prepared| match prepared.operation {
+                Operation::TransferSol {
+                    to: sent_to,
+                    lamports,
+                } => {
+                    assert_eq!((sent_to.to_string(), lamports), (to.to_owned(), units));
+                }
+                other => panic!("{other:?}"),
+            })
+            .map_err(|problem| {
+                problem
+                    .field
+                    .unwrap_or_else(|| problem.code.as_str().to_owned())
+            })
+    }
+
+    /// On the curve, and off it.
+    const KEY: &str = "7N5jA13PMfvkdesVFeYwntbjEk5KLmhKX13mqov7rFN5";
+    const VAULT: &str = "FctFUfmoFQjnK66pkNkgQbo4RWyzT58tXRYgcDaoPKMF";
+
+    #[test]
+    fn c21_what_the_network_keeps_no_account_for_is_not_sent() {
+        let some = |lamports| [holds(SOL), holds(lamports), holds(SOL)];
+        let none = json!({});
+        let refused = || Err("baseUnits".to_owned());
+        assert_eq!(ask(KEY, SOL, &none, &some(SOL)), Ok(()), "all of it");
+        assert_eq!(ask(KEY, SOL - RENT, &none, &some(SOL)), Ok(()));
+        assert_eq!(ask(KEY, SOL - RENT + 1, &none, &some(SOL)), refused());
+        assert_eq!(ask(KEY, SOL + 1, &none, &some(SOL)), refused());
+        assert_eq!(ask(KEY, u64::MAX, &none, &some(SOL)), refused());
+        assert_eq!(ask(KEY, 1, &none, &some(0)), Err("wrong_state".to_owned()));
+        let fresh = [holds(SOL), holds(SOL), None];
+        assert_eq!(ask(KEY, RENT, &none, &fresh), Ok(()));
+        assert_eq!(ask(KEY, RENT - 1, &none, &fresh), refused());
+        let nothing = [holds(SOL), None, holds(SOL)];
+        assert_eq!(ask(KEY, 1, &none, &nothing), Err("wrong_state".to_owned()));
+    }
+
+    #[test]
+    fn c21_a_program_is_sent_something_only_where_that_is_meant() {
+        let owned = |program| {
+            let held = holds(SOL).map(|found| Found { program, ..found });
+            [holds(SOL), holds(SOL), held]
+        };
+        let (none, meant) = (json!({}), json!({"toProgram": true}));
+        let refused = || Err("to".to_owned());
+        let stake = Address::from_bytes([9; 32]);
+        for (to, found) in [(VAULT, owned(SYSTEM_PROGRAM)), (KEY, owned(stake))] {
+            assert_eq!(ask(to, RENT, &none, &found), refused());
+            assert_eq!(ask(to, RENT, &meant, &found), Ok(()));
+        }
+        let [token, newer] = TokenProgram::ALL.map(TokenProgram::address);
+        for program in [token, newer, CORE_PROGRAM] {
+            assert_eq!(ask(KEY, RENT, &meant, &owned(program)), refused());
+        }
+        let mut program = owned(SYSTEM_PROGRAM);
+        program[2].as_mut().unwrap().executable = true;
+        assert_eq!(ask(KEY, RENT, &meant, &program), refused());
+        let own = parties();
+        for to in [own.wallet.to_string(), own.asset.to_string()] {
+            assert_eq!(ask(&to, RENT, &meant, &owned(SYSTEM_PROGRAM)), refused());
+        }
+        assert_eq!(
+            ask(&own.owner.to_string(), RENT, &none, &owned(SYSTEM_PROGRAM)),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn c21_only_what_was_asked_for_is_looked_at_and_too_few_answers_prepare_nothing() {
+        let body = json!({"operation": "transfer_token", "to": KEY, "mint": VAULT, "amount": "1"});
+        let plan = Plan::parse(&body).unwrap();
+        let addresses = looked_at(&plan, &parties());
+        assert_eq!(addresses.len(), 8);
+        for found in [
+            &[][..],
+            &[holds(SOL)],
+            &[holds(SOL), holds(SOL), holds(SOL)],
+        ] {
+            assert!(prepare(plan.clone(), &parties(), found, RENT).is_err());
+        }
+        assert!(affordable(&[holds(5)], 5).is_ok());
+        assert!(affordable(&[holds(5)], 6).is_err() && affordable(&[None], 1).is_err());
+    }
+}

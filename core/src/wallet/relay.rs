@@ -93,3 +93,60 @@ pub fn would_fail() -> Problem {
         "The network refuses this transaction as things are now: it is too old, or what it needs is not there any more. Prepare it anew.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+
+    use super::*;
+    use crate::encoding::base64;
+    use crate::transaction::unsigned;
+
+    const MESSAGE: &[u8] = b"what is signed";
+
+    #[test]
+    fn c21_only_the_owners_signature_over_exactly_this_message_is_taken() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let owner = Wallet::from_bytes(key.verifying_key().to_bytes());
+        let signed = |signature: [u8; 64]| {
+            let mut whole = unsigned(MESSAGE);
+            whole[1..65].copy_from_slice(&signature);
+            Claimed::parse(&base64(&whole)).unwrap()
+        };
+        let good = signed(key.sign(MESSAGE).to_bytes());
+        assert_eq!(good.message(), MESSAGE);
+        let text = good.signed_by(&owner).unwrap().text();
+        assert_eq!(
+            text,
+            bs58::encode(key.sign(MESSAGE).to_bytes()).into_string()
+        );
+        assert!(good.signed_by(&Wallet::from_bytes([3; 32])).is_err());
+        for other in [[0; 64], key.sign(b"something else").to_bytes()] {
+            assert!(signed(other).signed_by(&owner).is_err());
+        }
+        // With a key of small order anybody can sign.
+        let mut anybody = [0; 32];
+        anybody[0] = 1;
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        assert!(
+            signed(signature)
+                .signed_by(&Wallet::from_bytes(anybody))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn what_is_no_transaction_with_one_signature_is_refused() {
+        let whole = unsigned(MESSAGE);
+        let mut two = whole.clone();
+        two[0] = 2;
+        let long = vec![1; MAX_LEN + 1];
+        for bad in [&two, &long, &whole[..64].to_vec(), &Vec::new()] {
+            let refused = Claimed::parse(&base64(bad)).unwrap_err();
+            assert_eq!(refused.field.as_deref(), Some("transaction"));
+        }
+        assert!(Claimed::parse("AQ").is_err());
+        assert_ne!(hash(MESSAGE), hash(b"another"));
+    }
+}

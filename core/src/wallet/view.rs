@@ -212,3 +212,46 @@ impl TransactionState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c21_what_is_not_seen_is_not_said_to_have_landed_and_what_is_final_stays_so() {
+        use TransactionState::*;
+        let (end, before) = (Timestamp::from_secs(1000), Timestamp::from_secs(900));
+        let long_after = end.saturating_add(AFTER_LIFETIME);
+        for (state, landed, now, expected) in [
+            (Prepared, Landed::Unknown, before, Prepared),
+            (Prepared, Landed::Unknown, end, Expired),
+            (Sent, Landed::Unknown, end, Sent),
+            (Sent, Landed::Unknown, long_after, Expired),
+            (Sent, Landed::Confirmed, long_after, Confirmed),
+            (Sent, Landed::Finalized, before, Finalized),
+            (Sent, Landed::Failed, before, Failed),
+            (Finalized, Landed::Unknown, long_after, Finalized),
+            (Expired, Landed::Unknown, before, Expired),
+        ] {
+            assert_eq!(
+                state.after(landed, end, now),
+                expected,
+                "{state:?} {landed:?}"
+            );
+        }
+        for state in [Prepared, Sent, Confirmed, Finalized, Failed, Expired] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
+    }
+
+    #[test]
+    fn a_link_to_fund_it_holds_any_name() {
+        let address = Address::from_bytes([0; 32]);
+        let view = WalletView::new(address, "a&b=c.molt", 1, 7, Timestamp::from_secs(1));
+        let expected = format!("solana:{address}?label=a%26b%3Dc.molt");
+        assert_eq!(
+            (view.fund.solana_pay, view.sol.as_str()),
+            (expected, "0.000000001")
+        );
+    }
+}
