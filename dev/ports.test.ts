@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { LOOPBACK, ownPort, reserve } from "./ports.ts";
+import { LOOPBACK, ownPort, PORTS, reserve } from "./ports.ts";
 
 if (process.send) {
   // The other process: whether it gets the port.
@@ -27,6 +27,15 @@ if (process.send) {
     assert.equal(await inAnotherProcess(port), false);
     const other = await ownPort();
     assert.notEqual(other, port);
+  });
+
+  test("none of them is one that fetch refuses", async () => {
+    const refused = async (port: number): Promise<boolean> => {
+      const failure = await fetch(`http://${LOOPBACK}:${port}/`).catch((error: Error) => error);
+      return failure instanceof Error && String(failure.cause).includes("bad port");
+    };
+    assert.equal(await refused(10_080), true, "what that looks like");
+    for (const port of PORTS) assert.equal(await refused(port), false, String(port));
   });
 
   test("a port that was let go is given again, one that something listens on is not", async () => {

@@ -5,10 +5,11 @@ import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 
 export const LOOPBACK = "127.0.0.1";
-/** Below those of the sandboxes, and the ports that the system gives to others; apart, as OpenClaw uses a few after its own. */
-const FIRST = 10_000;
-const APART = 20;
-const COUNT = 500;
+/**
+ * Below those of the sandboxes, and the ports that the system gives to others; apart, as OpenClaw uses a few after its own. None
+ * is one that `fetch` refuses, as it does 10080 (Fetch standard, "bad port").
+ */
+export const PORTS = Array.from({ length: 500 }, (_, at) => 10_010 + 20 * at);
 
 /** Takes a port that nobody has. Gives what lets it go, undefined where somebody has it; the end of this process does too. */
 export async function reserve(port: number): Promise<(() => void) | undefined> {
@@ -25,11 +26,11 @@ export async function reserve(port: number): Promise<(() => void) | undefined> {
 
 /** A port of this process's own. */
 export async function ownPort(): Promise<number> {
-  for (let attempt = 0; attempt < 2 * COUNT; attempt++) {
-    const port = FIRST + APART * randomInt(COUNT);
-    if (await reserve(port)) return port;
+  for (let attempt = 0; attempt < 2 * PORTS.length; attempt++) {
+    const port = PORTS[randomInt(PORTS.length)];
+    if (port && (await reserve(port))) return port;
   }
-  throw new Error(`of the ports from ${FIRST} none is free`);
+  throw new Error(`of the ports from ${PORTS[0]} to ${PORTS.at(-1)} none is free`);
 }
 
 function isFree(port: number): Promise<boolean> {
