@@ -320,21 +320,16 @@ mod tests {
         let (all, more) = (body.as_object_mut().unwrap(), more.as_object().unwrap());
         all.extend(more.clone());
         let prepared = prepare(Plan::parse(&body).unwrap(), &parties(), found, RENT);
-        prepared
-            .map(|prepared| match prepared.operation {
-                Operation::TransferSol {
-                    to: sent_to,
-                    lamports,
-                } => {
-                    assert_eq!((sent_to.to_string(), lamports), (to.to_owned(), units));
-                }
-                other => panic!("{other:?}"),
-            })
-            .map_err(|problem| {
-                problem
-                    .field
-                    .unwrap_or_else(|| problem.code.as_str().to_owned())
-            })
+        let prepared = prepared.map_err(|problem| {
+            let code = problem.code.as_str().to_owned();
+            problem.field.unwrap_or(code)
+        })?;
+        let expected = Operation::TransferSol {
+            to: Address::parse(to).unwrap(),
+            lamports: units,
+        };
+        let other = format!("{:?}", prepared.operation);
+        (prepared.operation == expected).then_some(()).ok_or(other)
     }
 
     /// On the curve, and off it.
