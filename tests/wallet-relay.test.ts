@@ -200,7 +200,10 @@ test("c21 of what is prepared the newest are kept", async () => {
 });
 
 test("c21 who asks about one wallet without end uses up that domain's share alone", async () => {
-  const [greedy, other] = [await AgentWallet.ofNew(stack, "greedy.molt"), await AgentWallet.ofNew(stack, "patient.molt")];
+  const [greedy, other] = [
+    await AgentWallet.ofNew(stack, "greedy.molt"),
+    await AgentWallet.ofNew(stack, "patient.molt"),
+  ];
   const plan = { operation: "transfer_sol", to: buyer.address, amount: "0.1" };
   const answers = await Promise.all(Array.from({ length: 100 }, () => greedy.ask(plan)));
   const refused = answers.filter(({ status }) => status !== 201);

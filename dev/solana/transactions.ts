@@ -5,7 +5,14 @@ import { getCompiledTransactionMessageDecoder } from "@solana/transaction-messag
 import { getTransactionDecoder } from "@solana/transactions";
 import bs58 from "bs58";
 import { pubkey, rentExemption, SYSTEM_PROGRAM } from "./core-layout.ts";
-import { INTERNAL_ERROR, INVALID_PARAMS, type Json, RpcError, SIGNATURE_FAILED, SIMULATION_FAILED } from "./json-rpc.ts";
+import {
+  INTERNAL_ERROR,
+  INVALID_PARAMS,
+  type Json,
+  RpcError,
+  SIGNATURE_FAILED,
+  SIMULATION_FAILED,
+} from "./json-rpc.ts";
 import type { Account, Commitment, Ledger } from "./ledger.ts";
 import { type Call, InstructionError, invoke } from "./programs.ts";
 

@@ -320,21 +320,17 @@ mod tests {
         let (all, more) = (body.as_object_mut().unwrap(), more.as_object().unwrap());
         all.extend(more.clone());
         let prepared = prepare(Plan::parse(&body).unwrap(), &parties(), found, RENT);
-        prepared
-            .map(|prepared| match prepared.operation {
-                Operation::TransferSol {
-                    to: sent_to,
-                    lamports,
-                } => {
-                    assert_eq!((sent_to.to_string(), lamports), (to.to_owned(), units));
-                }
-                other => panic!("{other:?}"),
-            })
-            .map_err(|problem| {
-                problem
-                    .field
-                    .unwrap_or_else(|| problem.code.as_str().to_owned())
-            })
+        let expected = Operation::TransferSol {
+            to: Address::parse(to).unwrap(),
+            lamports: units,
+        };
+        match prepared {
+            Ok(prepared) if prepared == expected.into() => Ok(()),
+            Ok(_) => Err("something else".to_owned()),
+            Err(problem) => Err(problem
+                .field
+                .unwrap_or_else(|| problem.code.as_str().to_owned())),
+        }
     }
 
     /// On the curve, and off it.
