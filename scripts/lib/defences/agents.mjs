@@ -116,8 +116,9 @@ export const AGENTS = {
     file: "core/src/proxy.rs",
     old: "status <= 599",
     gone: "status <= 999",
-    test: "tests/attacks/agent-responses.test.ts",
-    cases: ['status "600" is no status', 'status "999" is no status'],
+    // The runtime's panic takes the answer along: from outside it is waited for, and nothing is told.
+    test: "core/src/proxy/tests.rs",
+    cases: ["odd_statuses_do_not_pass"],
   },
   "agent-head": {
     title: "an answer's head is bounded",
