@@ -217,7 +217,7 @@ export const AGENTS = {
     old: "init.set_redirect(RequestRedirect::Manual);",
     gone: "init.set_redirect(RequestRedirect::Follow);",
     test: "tests/attacks/ssrf.test.ts",
-    cases: ["a provider that answers 307"],
+    cases: ["a provider that answers 302", "a provider that answers 303"],
   },
   "wall-metadata": {
     title: "containers do not reach clouds' metadata",
