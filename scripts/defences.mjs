@@ -211,7 +211,7 @@ await runMain(async () => {
   await progress.step("Worker", async (report) => {
     if (chosen.every(isNative)) return "not needed";
     await build(report);
-    return undefined;
+    return "built";
   });
   await progress.step("All in place", (report) => standing(chosen, report));
   const rows = [];

@@ -1,8 +1,8 @@
 // The defences that `npm run test:defences` takes away, one at a time, each by a change of one line, and the attacks that must
 // succeed then. `cases` are parts of names of tests in `test`; what is tested natively names its file of Rust.
 
-import { OF_LOGINS } from "./defences-of-logins.mjs";
-import { OF_REQUESTS } from "./defences-of-requests.mjs";
+import { AGENTS } from "./defences/agents.mjs";
+import { CALLERS } from "./defences/callers.mjs";
 
 /**
  * @typedef {object} Defence
@@ -15,5 +15,5 @@ import { OF_REQUESTS } from "./defences-of-requests.mjs";
  * @property {string[]} cases
  */
 
-/** @type {Record<string, Defence>} */
-export const DEFENCES = { ...OF_LOGINS, ...OF_REQUESTS };
+/** By name. @type {Record<string, Defence>} */
+export const DEFENCES = { ...CALLERS, ...AGENTS };
