@@ -276,3 +276,50 @@ pub(crate) fn push_length(bytes: &mut Vec<u8>, length: u16) {
         bytes.push(low | 0x80);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_in_the_whole_message_what_any_of_its_uses_needs() {
+        let payer = Wallet::from_bytes([1; 32]);
+        let own = Address::from_bytes([1; 32]);
+        let other = Address::from_bytes([2; 32]);
+        let message = Message {
+            payer,
+            blockhash: Blockhash::from_bytes([3; 32]),
+            instructions: vec![Instruction {
+                program: Address::from_bytes([4; 32]),
+                accounts: vec![
+                    Account::read_only(own),
+                    Account::read_only(other),
+                    Account::writable(other),
+                    Account::read_only(other),
+                ],
+                data: vec![5],
+            }],
+        };
+        let read = Message::read(&message.write().unwrap()).unwrap();
+        assert_eq!(
+            read.instructions[0].accounts,
+            [
+                Account::writable(own).signer(),
+                Account::writable(other),
+                Account::writable(other),
+                Account::writable(other),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_transaction_may_be_as_long_as_the_network_takes() {
+        let longest = unsigned(&[7; MAX_LEN - 65]);
+        assert_eq!(longest.len(), MAX_LEN);
+        assert_eq!(split(&longest), Ok(([0; 64], &[7; MAX_LEN - 65][..])));
+        assert_eq!(
+            split(&unsigned(&[7; MAX_LEN - 64])),
+            Err(TransactionError::TooLong)
+        );
+    }
+}
