@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { COMPILED_AGENT } from "../scripts/lib/project.mjs";
 import { testStack } from "../tests/support/stack.ts";
 import { Bare } from "./support/bare.ts";
 import { line, median, ROUNDS, seconds } from "./support/measure.ts";
@@ -62,7 +63,7 @@ for (const shape of [SMALL_FILES, LARGE_FILES]) {
     const archive = join(peer, "archive");
     const root = join(peer, "root");
     const copy = join(peer, "copy");
-    const bare = (): Bare => new Bare(root, { port: NO_GATEWAY, compileCache: join(stack.dir, "node-compile-cache") });
+    const bare = (): Bare => new Bare(root, { port: NO_GATEWAY, compileCache: COMPILED_AGENT });
     mkdirSync(peer);
     const facts = await download(owned, archive);
     await bare().restore(archive, facts);

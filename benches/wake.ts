@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ownPort } from "../dev/ports.ts";
+import { COMPILED_AGENT } from "../scripts/lib/project.mjs";
 import { testStack } from "../tests/support/stack.ts";
 import { Bare } from "./support/bare.ts";
 import { line, median, ROUNDS, seconds } from "./support/measure.ts";
@@ -37,7 +38,7 @@ test(`c18 waking with ${SMALL_FILES.title} against a bare boot`, async () => {
     await stopKept(stack, owned);
 
     const root = join(stack.dir, "bare", String(round));
-    const bare = new Bare(root, { port, compileCache: join(stack.dir, "node-compile-cache") });
+    const bare = new Bare(root, { port, compileCache: COMPILED_AGENT });
     await bare.restore(archive, facts);
     sh("sync");
     let init: ChildProcess | undefined;

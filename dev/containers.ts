@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { LOCAL } from "../scripts/lib/images.mjs";
 import { LABELS, runMark } from "../scripts/lib/leftovers.mjs";
+import { COMPILED_AGENT } from "../scripts/lib/project.mjs";
 import { startSandboxHost } from "./sandbox/host.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -43,7 +44,7 @@ export interface Containers {
 /** Local processes in place of containers: see dev/sandbox/. */
 export async function standIn(dir: string, agentDir: string): Promise<Containers> {
   const token = randomBytes(32).toString("base64url");
-  const host = await startSandboxHost({ dir, agentDir, token });
+  const host = await startSandboxHost({ dir, agentDir, token, compileCache: COMPILED_AGENT });
   return {
     entry: "dev/entry.ts",
     hostAddress: "127.0.0.1",

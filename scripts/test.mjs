@@ -11,14 +11,12 @@ import { clearFaults, FAULTS_TABLE, printFaults } from "./lib/faults.mjs";
 import { SIDECAR } from "./lib/images.mjs";
 import { filesUnder } from "./lib/inputs.mjs";
 import { duration, Progress } from "./lib/progress.mjs";
-import { fromRoot, projectNode, ROOT, toolEnv, UserError } from "./lib/project.mjs";
+import { COMPILED_TOOLS, fromRoot, projectNode, ROOT, toolEnv, UserError } from "./lib/project.mjs";
 import { schemathesis } from "./lib/python.mjs";
 import { plain, runMain } from "./lib/run.mjs";
 import { ensure } from "./setup.mjs";
 
-/** No single test may hang the run. */
-const TEST_TIMEOUT_MS = 300_000;
-/** Nor may a suite whose tests are over but whose process never ends. */
+/** No suite may hang the run, not one whose tests are over but whose process never ends. */
 const SUITE_TIMEOUT_MS = 20 * 60_000;
 /** For test files to end what they started. */
 const GRACE_MS = 30_000;
@@ -36,17 +34,12 @@ const GRACE_MS = 30_000;
 /** @param {string} dir @param {RegExp} name */
 const testsUnder = (dir, name) => filesUnder(fromRoot(dir)).filter((file) => name.test(file));
 
-/** @param {string[]} files @param {string[]} options */
-function nodeTest(files, ...options) {
+/** Some files at a time: they wait more than they compute. @param {number} atOnce @param {string[]} files */
+function nodeTest(atOnce, files) {
   if (files.length === 0) throw new UserError("This suite has no test files: that is a mistake, not a success.");
   const names = files.map((file) => relative(ROOT, file));
-  const flags = [
-    "--disable-warning=ExperimentalWarning",
-    "--test",
-    "--test-reporter=spec",
-    `--test-timeout=${TEST_TIMEOUT_MS}`,
-  ];
-  return [projectNode(), ...flags, ...options, ...names];
+  const runner = fromRoot("scripts/run-tests.mjs");
+  return [projectNode(), "--disable-warning=ExperimentalWarning", runner, String(atOnce), ...names];
 }
 
 /** The black-box tests whose subject is the container, or what is in it. The others may start some on their way. */
@@ -57,9 +50,6 @@ const OF_CONTAINERS = ["agent", "canaries", "proxy", "runtime", "snapshots"].map
 /** The black-box tests, the same for both kinds of container. */
 const blackBox = () =>
   filesUnder(fromRoot("tests")).filter((file) => /^tests\/[^/]+\.test\.ts$/.test(relative(ROOT, file)));
-
-/** Some files at a time: they wait more than they compute. */
-const atOnce = (/** @type {number} */ count) => `--test-concurrency=${count}`;
 
 /** @type {Need[]} */
 const DOCKER = ["rust", "wasm-tools", "engine", "base", "sidecar", "image"];
@@ -78,25 +68,29 @@ const SUITES = {
     title: "What runs in the container",
     needs: ["agent"],
     built: false,
-    command: () => nodeTest(testsUnder("container/tests", /\.test\.mjs$/), atOnce(3)),
+    command: () => nodeTest(3, testsUnder("container/tests", /\.test\.mjs$/)),
   },
   dev: {
     title: "Development stand-ins, console and scripts",
     needs: ["agent"],
     built: false,
-    command: () => nodeTest(["dev", "console", "scripts"].flatMap((dir) => testsUnder(dir, /\.test\.m?[jt]s$/))),
+    command: () =>
+      nodeTest(
+        2,
+        ["dev", "console", "scripts"].flatMap((dir) => testsUnder(dir, /\.test\.m?[jt]s$/)),
+      ),
   },
   api: {
     title: "Black box, against workerd",
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
-    command: () => nodeTest(blackBox(), atOnce(5)),
+    command: () => nodeTest(5, blackBox()),
   },
   attacks: {
     title: "What a hostile caller can send",
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
-    command: () => nodeTest(testsUnder("tests/attacks", /\.test\.ts$/), atOnce(5)),
+    command: () => nodeTest(5, testsUnder("tests/attacks", /\.test\.ts$/)),
     env: { ATTACKS_TABLE },
     before: clearAttacks,
     after: printAttacks,
@@ -105,20 +99,20 @@ const SUITES = {
     title: "In a browser",
     needs: ["agent", "rust", "wasm-tools", "chromium"],
     built: true,
-    command: () => nodeTest(testsUnder("tests/browser", /\.test\.ts$/), atOnce(2)),
+    command: () => nodeTest(2, testsUnder("tests/browser", /\.test\.ts$/)),
   },
   docker: {
     title: "Black box, all of it with real containers",
     needs: DOCKER,
     built: true,
-    command: () => nodeTest(blackBox(), atOnce(3)),
+    command: () => nodeTest(3, blackBox()),
     env: { TEST_CONTAINERS: "docker" },
   },
   containers: {
     title: "What is about containers, with real ones, and the real agent in its image",
     needs: DOCKER,
     built: true,
-    command: () => nodeTest([...OF_CONTAINERS, ...testsUnder("tests/containers", /\.test\.ts$/)], atOnce(3)),
+    command: () => nodeTest(3, [...OF_CONTAINERS, ...testsUnder("tests/containers", /\.test\.ts$/)]),
     env: { TEST_CONTAINERS: "docker" },
   },
   faults: {
@@ -126,7 +120,7 @@ const SUITES = {
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
     // One file after the other: each has dozens of agents at a time.
-    command: () => nodeTest(testsUnder("tests/faults", /\.test\.ts$/), atOnce(1)),
+    command: () => nodeTest(1, testsUnder("tests/faults", /\.test\.ts$/)),
     env: { FAULTS_TABLE },
     limit: 3 * SUITE_TIMEOUT_MS,
     before: clearFaults,
@@ -136,7 +130,7 @@ const SUITES = {
     title: "The running service against its description",
     needs: ["rust", "wasm-tools", "schemathesis"],
     built: true,
-    command: () => nodeTest(testsUnder("tests/openapi", /\.test\.ts$/)),
+    command: () => nodeTest(1, testsUnder("tests/openapi", /\.test\.ts$/)),
     env: { SCHEMATHESIS: schemathesis() },
   },
   sidecar: {
@@ -247,6 +241,7 @@ async function main() {
   const chromium = needs.includes("chromium") ? findChromium() : null;
   const env = toolEnv({
     FORCE_COLOR: process.stdout.isTTY ? "1" : "0",
+    NODE_COMPILE_CACHE: COMPILED_TOOLS,
     ...(chromium ? { CHROMIUM_PATH: chromium } : {}),
   });
   /** @type {(Counts & {name: string, ok: boolean, interrupted: boolean, took: string})[]} */

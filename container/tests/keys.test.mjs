@@ -53,14 +53,14 @@ const CATALOG = {
 /**
  * A Bot API that answers so, or never.
  * @param {import("node:test").TestContext} t
- * @param {((response: http.ServerResponse) => void) | undefined} answer
+ * @param {((response: http.ServerResponse, before: number) => void) | undefined} answer knowing how often it was asked before
  */
 async function startBotApi(t, answer) {
   /** @type {string[]} */
   const asked = [];
   const server = http.createServer((request, response) => {
-    asked.push(request.url ?? "");
-    answer?.(response);
+    const before = asked.push(request.url ?? "") - 1;
+    answer?.(response, before);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   t.after(() => {
@@ -71,20 +71,22 @@ async function startBotApi(t, answer) {
   return { url: `http://127.0.0.1:${address && typeof address === "object" ? address.port : 0}`, asked };
 }
 
-/** @type {[string, ((response: http.ServerResponse) => void) | undefined][]} */
+/** What it does, how often it is to be seen doing so, and how. @type {[string, number, ((response: http.ServerResponse, before: number) => void) | undefined][]} */
 const BOT_APIS = [
-  ["never answers", undefined],
-  ["cuts every connection", (response) => void response.destroy()],
+  ["never answers", 1, undefined],
   [
-    "says that the token was revoked",
-    (response) =>
-      void response
+    "cuts connections, and then says that the token was revoked",
+    3,
+    (response, before) => {
+      if (before < 2) return void response.destroy();
+      response
         .writeHead(401, { "content-type": "application/json" })
-        .end(JSON.stringify({ ok: false, error_code: 401, description: "Unauthorized" })),
+        .end(JSON.stringify({ ok: false, error_code: 401, description: "Unauthorized" }));
+    },
   ],
 ];
 
-for (const [how, answer] of BOT_APIS) {
+for (const [how, uses, answer] of BOT_APIS) {
   test(`c11 c12 an agent starts, and speaks by ClawRouter, with a bot whose API ${how}`, {
     timeout: 400_000,
   }, async (t) => {
@@ -111,7 +113,7 @@ for (const [how, answer] of BOT_APIS) {
     t.diagnostic(`boot: ${Date.now() - began} ms`);
     await until(
       "the bot's use of its token",
-      () => api.asked.some((url) => url.startsWith(`/bot${SECRETS.telegram}/`)),
+      () => api.asked.filter((url) => url.startsWith(`/bot${SECRETS.telegram}/`)).length >= uses,
       BOOT_MS,
     );
 

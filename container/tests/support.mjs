@@ -7,6 +7,7 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
+import { COMPILED_AGENT } from "../../scripts/lib/project.mjs";
 import { pathsFrom } from "../lib/paths.mjs";
 
 export const AGENT = fileURLToPath(new URL("../agent.mjs", import.meta.url));
@@ -28,7 +29,13 @@ export async function makeSandbox(test, more = {}) {
  * @param {Record<string, string>} more
  */
 export function sandboxAt(root, more) {
-  const env = { PATH: process.env.PATH ?? "", AGENT_ROOT: root, AGENT_HOST: "127.0.0.1", ...more };
+  const env = {
+    PATH: process.env.PATH ?? "",
+    AGENT_ROOT: root,
+    AGENT_HOST: "127.0.0.1",
+    AGENT_COMPILE_CACHE: COMPILED_AGENT,
+    ...more,
+  };
   return { root, env, paths: pathsFrom(env) };
 }
 

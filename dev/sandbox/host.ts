@@ -22,6 +22,8 @@ export interface SandboxHostOptions {
   token: string;
   /** 0 or nothing: the system chooses. */
   port?: number;
+  /** Where Node keeps compiled code for all sandboxes; by default beside their directory. */
+  compileCache?: string;
   /** Output of the sandboxes' main processes. */
   onOutput?: (id: string, chunk: Buffer) => void;
 }
@@ -37,7 +39,7 @@ const PORT_ROUTE = /^\/ports\/([0-9]{1,5})(\/.*)$/s;
 export async function startSandboxHost(options: SandboxHostOptions): Promise<SandboxHost> {
   if (options.token.length < 32) throw new Error("the sandbox host's token has less than 32 characters");
   const dir = resolve(options.dir);
-  const compileCache = join(dirname(dir), "node-compile-cache");
+  const compileCache = resolve(options.compileCache ?? join(dirname(dir), "node-compile-cache"));
   // An earlier host that was killed may have left processes and directories.
   await endProcesses([], dir);
   await rm(dir, { recursive: true, force: true, maxRetries: 5 });

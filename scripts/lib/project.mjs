@@ -7,6 +7,10 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 export const CACHE = join(ROOT, ".cache");
+/** Code of the agent as V8 compiled it, for every gateway that runs here without an image: each starts in half the time. */
+export const COMPILED_AGENT = join(CACHE, "compiled-agent");
+/** Likewise that of what the tests themselves run in. */
+export const COMPILED_TOOLS = join(CACHE, "compiled-tools");
 export const BIN = join(ROOT, "node_modules", ".bin");
 
 /** Must be the release of the `worker` crate in Cargo.toml. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parse } from "smol-toml";
 import { ROOT } from "../../dev/stack.ts";
+import { look } from "./looks.ts";
 import type { TestStack } from "./stack.ts";
 
 /** Of the Worker's name and the class's, as miniflare makes it. */
@@ -35,21 +36,17 @@ export function objectCount({ dir }: Pick<TestStack, "dir">): number {
 export function inhabitedCount({ dir }: Pick<TestStack, "dir">): number {
   const place = join(dir, "storage", "v3", "do", NAMESPACE);
   const files = readdirSync(place).filter((file) => /^[0-9a-f]+\.sqlite$/.test(file));
-  return files.filter((file) => {
-    const database = openDatabase(join(place, file), true);
-    try {
-      return database.prepare("SELECT 1 FROM sqlite_master WHERE name NOT GLOB '_*'").get() !== undefined;
-    } finally {
-      database.close();
-    }
-  }).length;
+  const first = "SELECT 1 FROM sqlite_master WHERE name NOT GLOB '_*'";
+  return files.filter((file) => look(join(place, file), (database) => database.prepare(first).get()) !== undefined)
+    .length;
 }
 
 /** A runtime that ends holds its databases for a moment longer. */
 const LOCKED_MS = 10_000;
 
-export function openDatabase(file: string, readOnly = false): DatabaseSync {
-  return new DatabaseSync(file, { readOnly, timeout: LOCKED_MS });
+/** For writing, while no Worker has it open. */
+export function openDatabase(file: string): DatabaseSync {
+  return new DatabaseSync(file, { timeout: LOCKED_MS });
 }
 
 /** Runs SQL on a domain's database while no Worker has it open. */
@@ -67,16 +64,8 @@ export type Row = Record<string, any>;
 
 /** What a query finds in a domain's database now. */
 export function objectRows(stack: TestStack, asset: string, query: string): Row[] {
-  const database = openDatabase(objectFile(stack, asset), true);
-  try {
-    // As plain objects, which is what they are compared with.
-    return database
-      .prepare(query)
-      .all()
-      .map((row) => ({ ...row }));
-  } finally {
-    database.close();
-  }
+  // As plain objects, which is what they are compared with.
+  return look(objectFile(stack, asset), (database) => database.prepare(query).all()).map((row) => ({ ...row }));
 }
 
 /** The tables and their texts, but for the runtime's own. */

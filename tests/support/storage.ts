@@ -1,6 +1,7 @@
 // What lies in the local KV and R2, read from their databases on disk.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { look } from "./looks.ts";
 import { openDatabase } from "./objects.ts";
 import type { TestStack } from "./stack.ts";
 
@@ -33,13 +34,10 @@ function filesOf(dir: string, kind: string): string[] {
 }
 
 function read({ dir }: TestStack, kind: string, table: string, pattern: string): Row[] {
-  return filesOf(dir, kind).flatMap((file) => {
-    const database = openDatabase(file, true);
-    try {
+  return filesOf(dir, kind).flatMap((file) =>
+    look(file, (database) => {
       const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table);
       return there ? database.prepare(`SELECT * FROM ${table} WHERE key LIKE ?`).all(pattern) : [];
-    } finally {
-      database.close();
-    }
-  });
+    }),
+  );
 }
