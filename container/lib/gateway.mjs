@@ -10,6 +10,8 @@ import { isMarkedProcessAlive } from "./processes.mjs";
 const REQUEST_ID = "snapshot";
 const CALL_TIMEOUT_MS = 10_000;
 const POLL_MS = 1_000;
+/** A gateway that has little to end is ready in a moment; each pause is twice as long as the one before. */
+const FIRST_POLL_MS = 50;
 
 /**
  * @param {import("./paths.mjs").Paths} paths
@@ -20,7 +22,7 @@ export async function quiesceGateway(paths, budget) {
   if (!(await isMarkedProcessAlive(paths.gatewayMark))) return true;
   const deadline = Date.now() + budget;
   let suspensionId = "";
-  while (Date.now() < deadline) {
+  for (let pause = FIRST_POLL_MS; Date.now() < deadline; pause = Math.min(2 * pause, POLL_MS)) {
     const left = deadline - Date.now();
     const answer =
       suspensionId === ""
@@ -39,7 +41,7 @@ export async function quiesceGateway(paths, budget) {
     // The lease ran out under us: ask for a new one.
     if (answer?.status === "running") suspensionId = "";
     if (!answer && !(await isMarkedProcessAlive(paths.gatewayMark))) return true;
-    await sleep(Math.max(0, Math.min(POLL_MS, deadline - Date.now())));
+    await sleep(Math.max(0, Math.min(pause, deadline - Date.now())));
   }
   return false;
 }

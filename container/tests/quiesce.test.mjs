@@ -68,6 +68,13 @@ test("work under way is waited for", async (t) => {
   assert.deepEqual(calls, ["gateway.suspend.prepare", "gateway.suspend.status s2", "gateway.suspend.status s2"]);
 });
 
+test("and looked after sooner than each second at first: most work ends in a moment", async (t) => {
+  const { paths, calls } = await gatewayThat(t, () => ({ status: "draining", suspensionId: "s4" }));
+  assert.equal(await quiesceGateway(paths, 3_000), false);
+  assert.ok(calls.length >= 5, `asked ${calls.length} times`);
+  assert.ok(calls.length <= 8, `asked ${calls.length} times`);
+});
+
 test("but not for ever", async (t) => {
   const { paths } = await gatewayThat(t, () => ({ status: "draining", suspensionId: "s3" }));
   const began = Date.now();

@@ -3,10 +3,13 @@
 
 type Stream = ReadableStream<Uint8Array>;
 
+/** A reader without a buffer of its own gets 4 KiB at a time, and an archive has thousands of times as much. */
+const PIECE = 64 * 1024;
+
 export function multiplexed(sources: [Stream, Stream]): [Stream, Stream] {
   let turn = Promise.resolve();
   const held = (source: Stream): Stream => {
-    const reader = source.getReader();
+    const reader = source.getReader({ mode: "byob" });
     let wanted = () => {};
     let cancelled = false;
     const deliver = async (
@@ -21,8 +24,8 @@ export function multiplexed(sources: [Stream, Stream]): [Stream, Stream] {
     const pump = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
       try {
         for (;;) {
-          const { value, done } = await reader.read();
-          turn = turn.then(() => (value ? deliver(controller, value) : undefined));
+          const { value, done } = await reader.read(new Uint8Array(PIECE));
+          turn = turn.then(() => (done ? undefined : deliver(controller, value)));
           await turn;
           if (done) break;
         }
