@@ -12,8 +12,7 @@ use crate::time::Timestamp;
 pub const TELEGRAM: &str = "telegram";
 /// The most people that a list may name.
 const MAX_ALLOWED: usize = 100;
-const OPEN_WARNING: &str =
-    "Everybody who finds this bot can talk to the agent, and use the models that its owner pays for.";
+const OPEN_WARNING: &str = "Everybody who finds this bot can talk to the agent, and use the models that its owner pays for.";
 
 /// A person at Telegram, by the number that Telegram gave them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,7 +228,10 @@ mod tests {
             assert_eq!(refused.field.as_deref(), Some("allowFrom"), "{text}");
         }
         let listed = Admission::parse(Some("allowlist"), Some(vec!["7", "123456789"])).unwrap();
-        assert_eq!(listed.config(), ("allowlist", Some(json!(["7", "123456789"]))));
+        assert_eq!(
+            listed.config(),
+            ("allowlist", Some(json!(["7", "123456789"])))
+        );
         assert_eq!(Admission::Open.config().1, Some(json!(["*"])));
         for bad in ["", "Open", "pairing ", "all"] {
             let refused = Admission::parse(Some(bad), None).unwrap_err();
@@ -279,6 +281,9 @@ mod tests {
         assert_eq!(channel.registration_due("b", NOW), Some(later));
         let same = channel.clone().changed(BotId::new(7), Admission::Open);
         assert_eq!(same.registered, channel.registered);
-        assert_eq!(channel.changed(BotId::new(8), Admission::Open).registered, None);
+        assert_eq!(
+            channel.changed(BotId::new(8), Admission::Open).registered,
+            None
+        );
     }
 }

@@ -3,9 +3,10 @@
 
 use core::fmt;
 
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::encoding::{base32, from_base32};
+use crate::encoding::{base32, from_base32, hex};
 use crate::ids::{Asset, Wallet};
 use crate::sealing::{SealError, SealingKey, SealingKeys};
 use crate::secret::Secret;
@@ -103,6 +104,29 @@ pub struct Hook {
     pub header: Secret,
 }
 
+impl Hook {
+    /// Where Telegram is to send what people write.
+    #[must_use]
+    pub fn url(&self, app_origin: &str, asset: Asset) -> Secret {
+        let path = self.path.text();
+        Secret::new(format!(
+            "{app_origin}/hooks/telegram/{asset}/{}",
+            path.expose()
+        ))
+    }
+
+    /// Tells one webhook from another, and nothing of what opens it.
+    #[must_use]
+    pub fn mark(&self, app_origin: &str, asset: Asset) -> String {
+        let url = self.url(app_origin, asset);
+        let mut hash = Sha256::new();
+        for part in [url.expose(), " ", self.header.expose()] {
+            hash.update(part);
+        }
+        hex(&hash.finalize())
+    }
+}
+
 fn hook(key: &SealingKey, door: &Door) -> Result<Hook, SealError> {
     let Door { tenant, bot } = door;
     let info = format!("{LABEL} {} {}", tenant.prefix(), bot.0);
@@ -180,7 +204,10 @@ mod tests {
         assert!(keys.admits(asset(1), &right.path, header()));
         assert!(!keys.admits(asset(9), &right.path, header()));
         for wrong in ["", "x", &header()[1..], &header().to_uppercase()] {
-            assert!(!keys.admits(asset(1), &right.path, wrong.to_owned()), "{wrong}");
+            assert!(
+                !keys.admits(asset(1), &right.path, wrong.to_owned()),
+                "{wrong}"
+            );
         }
         for other in [door(3, 7), door(2, 8)] {
             let (other, _) = keys.hooks(&other).unwrap();
@@ -215,13 +242,45 @@ mod tests {
         let text = hook.path.text().expose().to_owned();
         assert_eq!(HookPath::parse(&text), Some(hook.path));
         assert_eq!(hook.path.door(asset(1)), door(2, 7));
-        assert_eq!(format!("{hook:?}"), "Hook { path: HookPath(_), header: Secret(_) }");
-        for bad in ["", "x", &text[1..], &format!("{text}a"), &text.to_uppercase()] {
+        assert_eq!(
+            format!("{hook:?}"),
+            "Hook { path: HookPath(_), header: Secret(_) }"
+        );
+        for bad in [
+            "",
+            "x",
+            &text[1..],
+            &format!("{text}a"),
+            &text.to_uppercase(),
+        ] {
             assert_eq!(HookPath::parse(bad), None, "{bad}");
         }
         // Telegram takes these characters, and so many.
         let header = hook.header.expose();
         assert!(header.len() <= 256 && header.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    }
+
+    #[test]
+    fn a_webhook_is_another_with_another_origin_or_key() {
+        let hook_of = |byte| {
+            SealingKeys::new(key(byte), None)
+                .hooks(&door(2, 7))
+                .unwrap()
+                .0
+        };
+        let hook = hook_of(1);
+        let url = hook.url("https://app.example", asset(1));
+        let path = url
+            .expose()
+            .strip_prefix("https://app.example/hooks/telegram/")
+            .unwrap();
+        let (named, path) = path.split_once('/').unwrap();
+        assert_eq!(Asset::parse(named), Ok(asset(1)));
+        assert_eq!(HookPath::parse(path), Some(hook.path));
+        let mark = hook.mark("https://app.example", asset(1));
+        assert_eq!(mark, hook_of(1).mark("https://app.example", asset(1)));
+        assert_ne!(mark, hook.mark("https://new.example", asset(1)));
+        assert_ne!(mark, hook_of(2).mark("https://app.example", asset(1)));
     }
 
     #[test]

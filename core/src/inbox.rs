@@ -152,14 +152,23 @@ mod tests {
         assert_eq!(slept.with_inbox(Step::Rest, Some(NOW), NOW), Step::Call);
         let watch = Step::Watch { at: LATER };
         assert_eq!(slept.with_inbox(watch, Some(NOW), NOW), Step::Call);
-        assert_eq!(slept.with_inbox(Step::Rest, Some(SOON), NOW), Step::Watch { at: SOON });
-        assert_eq!(slept.with_inbox(watch, Some(SOON), NOW), Step::Watch { at: SOON });
+        assert_eq!(
+            slept.with_inbox(Step::Rest, Some(SOON), NOW),
+            Step::Watch { at: SOON }
+        );
+        assert_eq!(
+            slept.with_inbox(watch, Some(SOON), NOW),
+            Step::Watch { at: SOON }
+        );
         assert_eq!(slept.with_inbox(Step::Rouse, Some(NOW), NOW), Step::Rouse);
         let stopped = life(State::Asleep, Wish::Stop);
         assert_eq!(stopped.with_inbox(Step::Rest, Some(NOW), NOW), Step::Rest);
         let mut called = slept;
         called.call(SOON);
-        assert_eq!((called.wish, called.cause), (Wish::Run, Some(WakeCause::Channel)));
+        assert_eq!(
+            (called.wish, called.cause),
+            (Wish::Run, Some(WakeCause::Channel))
+        );
         assert_eq!(called.last_active, SOON);
     }
 
@@ -170,10 +179,22 @@ mod tests {
         for step in [watch, Step::FallAsleep] {
             assert_eq!(running.with_inbox(step, Some(NOW), NOW), Step::Deliver);
         }
-        assert_eq!(running.with_inbox(watch, Some(SOON), NOW), Step::Watch { at: SOON });
-        assert_eq!(running.with_inbox(Step::FallAsleep, Some(SOON), NOW), Step::FallAsleep);
+        assert_eq!(
+            running.with_inbox(watch, Some(SOON), NOW),
+            Step::Watch { at: SOON }
+        );
+        assert_eq!(
+            running.with_inbox(Step::FallAsleep, Some(SOON), NOW),
+            Step::FallAsleep
+        );
         assert_eq!(running.with_inbox(watch, None, NOW), watch);
-        for step in [Step::Save, Step::Stop, Step::Snapshot, Step::RecordCrash, Step::Renew] {
+        for step in [
+            Step::Save,
+            Step::Stop,
+            Step::Snapshot,
+            Step::RecordCrash,
+            Step::Renew,
+        ] {
             assert_eq!(running.with_inbox(step, Some(NOW), NOW), step);
         }
         for (state, wish) in [

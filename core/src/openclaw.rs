@@ -24,6 +24,8 @@ pub struct Held {
 
 /// The entry of the secrets file with what Telegram sends in the webhook's header.
 pub const HOOK_SECRET: &str = "telegram-secret";
+/// The entry with the last part of its path.
+pub const HOOK_PATH: &str = "telegram-hook";
 
 /// The configuration for a tenant's agent, with what is `held` for it and the model that its owner chose.
 #[must_use]
@@ -264,7 +266,10 @@ mod tests {
             config_of(&[telegram], None)["channels"]["telegram"].clone()
         };
         let open = channel(Admission::Open, Some("http://127.0.0.1:1"));
-        assert_eq!((&open["dmPolicy"], &open["allowFrom"]), (&json!("open"), &json!(["*"])));
+        assert_eq!(
+            (&open["dmPolicy"], &open["allowFrom"]),
+            (&json!("open"), &json!(["*"]))
+        );
         assert_eq!(open["apiRoot"], "http://127.0.0.1:1");
         let listed = Admission::parse(Some("allowlist"), Some(vec!["7"])).unwrap();
         assert_eq!(channel(listed, None)["allowFrom"], json!(["7"]));
