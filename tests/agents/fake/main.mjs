@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { serve } from "./server.mjs";
+import { listen } from "./telegram.mjs";
 
 const root = process.env.AGENT_ROOT ?? "";
 const state = join(root, "data/state");
@@ -114,6 +115,7 @@ const commands = {
     const address = process.env.AGENT_HOST ?? "0.0.0.0";
     const note = (/** @type {string} */ of) => journal({ command: of });
     await serve({ state, address, port: Number(process.env.AGENT_PORT ?? 18_789), knobs, note });
+    await listen({ state, run, address, port: Number(process.env.AGENT_HOOK_PORT ?? 8787), knobs });
   },
 
   async restore() {
@@ -136,7 +138,9 @@ const commands = {
   },
 
   async inject() {
-    await journal({ input: JSON.parse((await buffer(process.stdin)).toString()) });
+    const input = JSON.parse((await buffer(process.stdin)).toString());
+    await journal({ input });
+    writeFileSync(join(run, "hook-secret"), input.secrets["telegram-secret"] ?? "");
     // As the real one: what runs takes it as it runs.
     const reloaded = existsSync(join(run, "go"));
     writeFileSync(join(run, "go"), "");
