@@ -25,6 +25,7 @@ pub mod model;
 pub mod openclaw;
 pub mod ownership;
 pub mod packs;
+pub mod pairing;
 pub mod pda;
 pub mod plugins;
 pub mod proof;

@@ -10,6 +10,7 @@ use crate::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
 use crate::lifecycle::{Phase, State, Trouble};
 use crate::model::ModelRef;
 use crate::ownership::Owned;
+use crate::pairing::PairingId;
 use crate::renewal::Renewal;
 use crate::secret::Secret;
 use crate::secrets::{SecretName, SecretStatus};
@@ -135,6 +136,11 @@ pub enum OwnerCall {
         admission: Admission,
     },
     DeleteChannel,
+    ListPairing,
+    AnswerPairing {
+        id: PairingId,
+        approved: bool,
+    },
     PrepareTransaction {
         /// The request's body, JSON, as it is read by [`crate::wallet::plan::Plan::parse`]: amounts don't fit numbers of
         /// JavaScript.
@@ -325,6 +331,11 @@ mod tests {
                 admission: Admission::Pairing,
             },
             OwnerCall::DeleteChannel,
+            OwnerCall::ListPairing,
+            OwnerCall::AnswerPairing {
+                id: PairingId::parse("gy78iSSlz7xFxwBfWQxTGr5smoWWw8jU").unwrap(),
+                approved: true,
+            },
             OwnerCall::Logs,
             OwnerCall::Wakes,
             OwnerCall::DownloadSnapshot {

@@ -4,6 +4,7 @@ use crate::channel::TELEGRAM;
 use crate::error::{Code, Problem};
 use crate::hook::HookPath;
 use crate::ids::{Asset, SessionId, SnapshotId};
+use crate::pairing::PairingId;
 use crate::secrets::{CATALOGUE, SecretName};
 
 /// A route of the app origin.
@@ -55,6 +56,9 @@ pub enum AgentRoute {
     ListTransactions,
     PrepareTransaction,
     SendTransaction,
+    ListPairing,
+    ApprovePairing(PairingId),
+    RejectPairing(PairingId),
     ListChannels,
     PutChannel,
     DeleteChannel,
@@ -106,6 +110,8 @@ enum Target {
     Snapshot(fn(SnapshotId) -> AgentRoute),
     /// `{asset}`, `{name}`
     Secret(fn(SecretName) -> AgentRoute),
+    /// `{asset}`, `{id}`
+    Pairing(fn(PairingId) -> AgentRoute),
     /// `{asset}`, `{channel}`, of which there is one
     Channel(AgentRoute),
     /// `{asset}`, `{hook}`
@@ -123,7 +129,7 @@ const fn row(method: &'static str, path: &'static str, target: Target) -> Row {
 /// The interface of the app origin: what is not here are the console's files. `docs/openapi.yaml` describes each row
 /// (`core/tests/interface.rs`). A path stands before those whose `{...}` it would fill.
 #[rustfmt::skip]
-pub const INTERFACE: [Row; 40] = [
+pub const INTERFACE: [Row; 43] = [
     row("GET", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("HEAD", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("GET", "/v1/openapi.json", Target::App(AppRoute::Description)),
@@ -162,6 +168,9 @@ pub const INTERFACE: [Row; 40] = [
     row("GET", "/v1/agents/{asset}/channels", Target::Agent(AgentRoute::ListChannels)),
     row("PUT", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::PutChannel)),
     row("DELETE", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::DeleteChannel)),
+    row("GET", "/v1/agents/{asset}/pairing", Target::Agent(AgentRoute::ListPairing)),
+    row("POST", "/v1/agents/{asset}/pairing/{id}/approve", Target::Pairing(AgentRoute::ApprovePairing)),
+    row("POST", "/v1/agents/{asset}/pairing/{id}/reject", Target::Pairing(AgentRoute::RejectPairing)),
     row("POST", "/hooks/telegram/{asset}/{hook}", Target::TelegramHook),
     row("POST", "/hooks/solana", Target::App(AppRoute::SolanaHook)),
 ];
@@ -221,6 +230,12 @@ impl Target {
                 let asset = parse_asset(asset)?;
                 let name = SecretName::parse(name).ok_or_else(unknown_secret)?;
                 Ok(AppRoute::Agent(asset, make(name)))
+            }
+            (Self::Pairing(make), [asset, id]) => {
+                let asset = parse_asset(asset)?;
+                let id = PairingId::parse(id)
+                    .ok_or_else(|| Problem::field("id", PairingId::EXPECTED))?;
+                Ok(AppRoute::Agent(asset, make(id)))
             }
             (Self::Channel(route), [asset, channel]) => {
                 let asset = parse_asset(asset)?;

@@ -226,6 +226,10 @@ impl Agent {
                 let effect = Some(self.changed(renewal).await?);
                 json(200, &SettingsView { effect, ..settings })
             }
+            OwnerCall::ListPairing => json(200, &self.pairing(&tenant, None).await?),
+            OwnerCall::AnswerPairing { id, approved } => {
+                json(200, &self.pairing(&tenant, Some((id, approved))).await?)
+            }
             OwnerCall::ListChannels => json(200, &self.channels(&tenant)?),
             OwnerCall::PutChannel { token, admission } => {
                 let token = token.map(|token| SecretName::Telegram.kind().parse_token(token));
@@ -401,6 +405,8 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::ListSecrets
         | OwnerCall::PutSecret { .. }
         | OwnerCall::DeleteSecret { .. }
+        | OwnerCall::ListPairing
+        | OwnerCall::AnswerPairing { .. }
         | OwnerCall::ListChannels
         | OwnerCall::PutChannel { .. }
         | OwnerCall::DeleteChannel

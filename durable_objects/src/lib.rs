@@ -20,6 +20,7 @@ mod injection;
 mod limits;
 mod models;
 mod packs;
+mod pairing;
 mod passing;
 pub mod port;
 mod proxy;

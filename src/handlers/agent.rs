@@ -82,6 +82,12 @@ pub async fn handle(
                 },
             }
         }
+        AgentRoute::ListPairing => OwnerCall::ListPairing,
+        AgentRoute::ApprovePairing(id) => OwnerCall::AnswerPairing { id, approved: true },
+        AgentRoute::RejectPairing(id) => OwnerCall::AnswerPairing {
+            id,
+            approved: false,
+        },
         AgentRoute::ListChannels => OwnerCall::ListChannels,
         AgentRoute::PutChannel => put_channel(&Fields::read(&request).await?)?,
         AgentRoute::DeleteChannel => OwnerCall::DeleteChannel,
