@@ -291,6 +291,34 @@ test("c08 after a transfer the old bot reaches nothing, and Telegram is told", a
   assertProblem(await send(4), 404, "not_found");
 });
 
+test("who waits is listed, let in and sent away by the owner alone", async () => {
+  const owned = await Owned.ofNew(stack, "pairing.molt");
+  const { client, path } = owned;
+  assertProblem(await client.get(`${path}/pairing`), 409, "wrong_state");
+  const friend = { id: "gy78iSSlz7xFxwBfWQxTGr5smoWWw8jU", kind: "person", name: "Friend (telegram 4242)" };
+  const phone = { id: "0b5a-1", kind: "device", name: "A phone" };
+  agent.behaveAt(owned.asset, { pairing: { waiting: [{ ...friend, askedAt: 1_000 }, phone] } });
+  await owned.start();
+  const listed = await client.get(`${path}/pairing`);
+  assert.equal(listed.status, 200, listed.text);
+  const shown = { ...friend, askedAt: "1970-01-01T00:00:01.000Z" };
+  assert.deepEqual(listed.json(), { waiting: [shown, { ...phone, askedAt: null }] });
+  const approved = await client.post(`${path}/pairing/${friend.id}/approve`);
+  assert.deepEqual([approved.status, approved.json().waiting.length], [200, 1], approved.text);
+  const rejected = await client.post(`${path}/pairing/${phone.id}/reject`);
+  assert.deepEqual([rejected.status, rejected.json().waiting], [200, [shown]]);
+  const words = agent.notesOf(owned.asset, "pairing").flatMap(({ argv }) => argv ?? []);
+  assert.deepEqual(words, [`--approve=${friend.id}`, `--reject=${phone.id}`]);
+  await until("it is saved", async () => (await owned.snapshots()).length > 0);
+  assertProblem(await client.post(`${path}/pairing/nobody/approve`), 404, "not_found");
+  for (const id of ["--approve", "a%20b", "x".repeat(65), "%2e%2e"])
+    assertProblem(await client.post(`${path}/pairing/${id}/approve`), 400, "invalid_field", "id");
+  const stranger = await Owned.ofNew(stack, "pairing-stranger.molt", "buyer");
+  assertProblem(await stranger.client.get(`${path}/pairing`), 403, "forbidden");
+  assertProblem(await stranger.client.post(`${path}/pairing/${friend.id}/approve`), 403, "forbidden");
+  await owned.stop();
+});
+
 test("what Telegram can't be told at once it is told later, and its owner sees that", async () => {
   const owned = await Owned.ofNew(stack, "told-later.molt");
   telegram.down = true;

@@ -12,7 +12,9 @@ const PATIENCE = { within: 240_000, every: 250 };
 const stack = await testStack({ vars: { IDLE_TIMEOUT: "20" } });
 const { telegram } = stack;
 
-test("c18 a stranger is let in by the owner, and then answered, once, also by one that slept", { timeout: 900_000 }, async () => {
+test("c18 a stranger is let in by the owner, and then answered, once, also by one that slept", {
+  timeout: 900_000,
+}, async () => {
   const owned = await Owned.ofNew(stack, "talks.molt");
   const token = await connect(stack, owned);
   const said = () => telegram.sent(token).map(({ text }) => text);

@@ -152,7 +152,8 @@ export class BotApi {
     const refused = refusal(request);
     if (refused !== null) return sendJson(response, 403, { error: refused });
     const token = new URL(request.url ?? "/", "http://x").searchParams.get("token") ?? "";
-    if (path === "/control/sent" && request.method === "GET") return sendJson(response, 200, { sent: this.sent(token) });
+    if (path === "/control/sent" && request.method === "GET")
+      return sendJson(response, 200, { sent: this.sent(token) });
     if (path !== "/control/messages" || request.method !== "POST")
       return sendJson(response, 404, { error: "POST /control/messages, GET /control/sent" });
     const said = paramsOf(text, "application/json");

@@ -50,7 +50,11 @@ export async function taken(visitor: Client): Promise<{ id: number; text: string
   return answer.status === 200 ? answer.json() : [];
 }
 
-export function takenInTime(visitor: Client, count: number, patience?: Patience): Promise<{ id: number; text: string }[]> {
+export function takenInTime(
+  visitor: Client,
+  count: number,
+  patience?: Patience,
+): Promise<{ id: number; text: string }[]> {
   return until(
     `${count} updates taken`,
     async () => {

@@ -180,6 +180,12 @@ const commands = {
     print({ keys: told.keys ?? {} });
   },
 
+  async pairing() {
+    const waiting = /** @type {{id: string}[]} */ (told.waiting ?? []);
+    const id = option("approve") ?? option("reject");
+    print({ waiting: waiting.filter((one) => one.id !== id), found: waiting.some((one) => one.id === id) });
+  },
+
   async wipe() {
     print({ ok: true });
   },
