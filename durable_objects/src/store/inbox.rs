@@ -197,10 +197,11 @@ impl Store {
         )
     }
 
-    /// What the agent had accepted is gone with it, where no snapshot holds it.
+    /// For an agent that starts: what the one before had accepted is gone with it, where no snapshot holds it, and nothing
+    /// that waits was tried with this one.
     pub fn return_accepted(&self, owner: Wallet, now: Timestamp) -> Outcome<()> {
         self.run(
-            "UPDATE inbox SET state = 'waiting', attempts = 0, retry_at = ? WHERE owner = ? AND state = 'accepted'",
+            "UPDATE inbox SET state = 'waiting', retry_at = ? WHERE owner = ? AND state <> 'done'",
             vec![millis(now), owner.to_string().into()],
         )
     }
