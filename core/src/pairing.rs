@@ -202,6 +202,11 @@ mod tests {
         let many = format!(r#"{{"waiting":[{}]}}"#, vec![one; 60].join(","));
         let said = Said::parse(&many).unwrap();
         assert_eq!((said.list.waiting.len(), said.found), (50, false));
-        assert!(said.list.waiting.iter().all(|one| one.name.chars().count() == 100));
+        assert!(
+            said.list
+                .waiting
+                .iter()
+                .all(|one| one.name.chars().count() == 100)
+        );
     }
 }
