@@ -311,7 +311,7 @@ test("who waits is listed, let in and sent away by the owner alone", async () =>
   assert.deepEqual(words, [`--approve=${friend.id}`, `--reject=${phone.id}`]);
   await until("it is saved", async () => (await owned.snapshots()).length > 0);
   assertProblem(await client.post(`${path}/pairing/nobody/approve`), 404, "not_found");
-  for (const id of ["--approve", "a%20b", "x".repeat(65), "%2e%2e"])
+  for (const id of ["--approve", "a%20b", "x".repeat(65)])
     assertProblem(await client.post(`${path}/pairing/${id}/approve`), 400, "invalid_field", "id");
   const stranger = await Owned.ofNew(stack, "pairing-stranger.molt", "buyer");
   assertProblem(await stranger.client.get(`${path}/pairing`), 403, "forbidden");
