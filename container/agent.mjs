@@ -29,6 +29,7 @@ const COMMANDS = {
   resume: { limit: 30, load: () => import("./lib/resume.mjs") },
   keys: { limit: 30, load: () => import("./lib/keys.mjs") },
   logs: { limit: 30, load: () => import("./lib/logs.mjs") },
+  pairing: { limit: 90, load: () => import("./lib/pairing.mjs") },
   activity: { limit: 30, load: () => import("./lib/activity.mjs") },
   wipe: { limit: 30, load: () => import("./lib/wipe.mjs") },
 };

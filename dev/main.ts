@@ -55,6 +55,7 @@ async function main(): Promise<void> {
       .map(({ name, address: asset }) => `${name} (${asset})`);
     console.log(`  development wallet "${label}" ${address} holds ${names.join(", ") || "nothing"}`);
   }
+  console.log(`  Telegram's Bot API is at ${stack.telegram.url} (docs/life.md)`);
   console.log("\nCtrl-C ends it.\n");
 }
 

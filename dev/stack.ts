@@ -1,4 +1,4 @@
-// Everything that a local run consists of, in one Node process plus wrangler: the Solana RPC, the echo model, the host of
+// Everything that a local run consists of, in one Node process plus wrangler: the Solana RPC, the echo model, the Bot API, the host of
 // the stand-in containers, and the Worker itself. Used by `npm run dev` and by the black-box tests.
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -12,6 +12,7 @@ import { LOOPBACK, ownPort } from "./ports.ts";
 import { newSecrets, type Secrets, writeSecrets } from "./secrets.ts";
 import { devAccounts } from "./solana/accounts.ts";
 import { type SolanaRpc, startSolanaRpc } from "./solana/rpc.ts";
+import { BotApi } from "./telegram/server.ts";
 import { Wrangler } from "./wrangler.ts";
 
 export interface StackOptions {
@@ -43,6 +44,7 @@ export interface Stack {
   readonly modelsOrigin: string;
   readonly rpc: SolanaRpc;
   readonly echo: EchoModel;
+  readonly telegram: BotApi;
   readonly containers: Containers;
   /** What wrangler and the Worker have printed so far. */
   readonly logs: readonly string[];
@@ -77,6 +79,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     closing.push(() => containers.close());
     const echo = await startEchoModel({ address: containers.hostAddress });
     closing.push(() => echo.close());
+    const telegram = await BotApi.start({ address: containers.hostAddress });
+    closing.push(() => telegram.close());
 
     const agentDomain = `localhost:${port}`;
     const appOrigin = `http://${agentDomain}`;
@@ -95,6 +99,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       MOLT_COLLECTION: collection,
       MODELS_ORIGIN: modelsOrigin,
       OPENAI_BASE_URL: `${echo.url}/v1`,
+      TELEGRAM_API_URL: telegram.url,
       ...containers.vars,
       ...options.vars,
     };
@@ -139,7 +144,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await meanwhile?.();
       await startWorker();
     };
-    return { appOrigin, agentDomain, modelsOrigin, rpc, echo, containers, logs, replaceWorker, stop };
+    return { appOrigin, agentDomain, modelsOrigin, rpc, echo, telegram, containers, logs, replaceWorker, stop };
   } catch (error) {
     await stop();
     throw error;

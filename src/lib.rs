@@ -110,7 +110,11 @@ async fn app(
     // None is a page's to call: links lead to what is public, and notices have a secret.
     let open = matches!(
         route,
-        AppRoute::Health | AppRoute::Description | AppRoute::Console | AppRoute::SolanaHook
+        AppRoute::Health
+            | AppRoute::Description
+            | AppRoute::Console
+            | AppRoute::SolanaHook
+            | AppRoute::TelegramHook(..)
     );
     if !open && !sender.may_call() {
         let detail = "What changes something needs an `Origin` of APP_ORIGINS, and no other page may call the API.";
@@ -136,6 +140,9 @@ async fn dispatch(
         AppRoute::EndSession(id) => handlers::auth::end_session(id, &request, env).await,
         AppRoute::EndAllSessions => handlers::auth::end_all_sessions(&request, env).await,
         AppRoute::SolanaHook => handlers::hooks::solana(&request, env, context).await,
+        AppRoute::TelegramHook(asset, path) => {
+            handlers::hooks::telegram(asset, &path, &request, env).await
+        }
         AppRoute::Agent(asset, route) => handlers::agent::handle(asset, route, request, env).await,
         AppRoute::Description | AppRoute::Console => ports::assets::fetch(request, env).await,
     }

@@ -49,6 +49,9 @@ for (const contract of kept) {
       const moved = await owned.client.post(`${owned.path}/secrets/import`);
       if ("keys" in commands) assert.deepEqual([moved.status, moved.json().imported], [200, []]);
       else assertProblem(moved, 409, "wrong_state");
+      const waiting = await owned.client.get(`${owned.path}/pairing`);
+      if ("pairing" in commands) assert.deepEqual([waiting.status, waiting.json().waiting], [200, []]);
+      else assertProblem(waiting, 409, "wrong_state");
       const asleep = await owned.in("asleep", { within: IDLE_SECONDS * 1000 + 30_000 });
       assert.equal(asleep.problem, null);
       assert.deepEqual(
@@ -81,6 +84,7 @@ test("what the Worker calls, and gives on standard input, is what the newest ver
   const owned = await Owned.ofNew(stack, "contract-said.molt");
   const { agentUrl } = await owned.start();
   assert.equal((await owned.client.post(`${owned.path}/secrets/import`)).status, 200);
+  assert.equal((await owned.client.get(`${owned.path}/pairing`)).status, 200);
   await owned.in("asleep", { within: IDLE_SECONDS * 1000 + 30_000 });
   const called = new Set(agent.notes().map(({ command }) => command));
   assert.deepEqual([...called].sort(), Object.keys(newest.commands).sort());

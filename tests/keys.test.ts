@@ -71,11 +71,19 @@ test("c11 c12 every kind is taken in each of its forms, shown by its beginning, 
   }
   assert.deepEqual([...(await list(owned)).keys()], Object.keys(GOOD), "in the order of the default model");
   await owned.start();
-  const { config, secrets } = agent.injected();
+  const { config, secrets: given } = agent.injected();
+  const { "telegram-secret": header, "telegram-hook": hook = "", ...secrets } = given;
   assert.deepEqual(secrets, Object.fromEntries(kinds.map(([name, values]) => [name, values.at(-1)])));
   const reference = (name: string) => ({ source: "file", provider: "host", id: `/${name}` });
   assert.deepEqual(config.channels, {
-    telegram: { enabled: true, botToken: reference("telegram"), dmPolicy: "pairing" },
+    telegram: {
+      enabled: true,
+      botToken: reference("telegram"),
+      webhookUrl: `${stack.appOrigin}/hooks/telegram/${owned.asset}/${hook}`,
+      webhookSecret: reference("telegram-secret"),
+      apiRoot: stack.telegram.url,
+      dmPolicy: "pairing",
+    },
   });
   const { openai, ...providers } = config.models.providers;
   assert.deepEqual(openai.apiKey, reference("openai"));
@@ -84,7 +92,9 @@ test("c11 c12 every kind is taken in each of its forms, shown by its beginning, 
     openrouter: { apiKey: reference("openrouter") },
     anthropic: { apiKey: reference("anthropic") },
   });
-  for (const value of Object.values(secrets)) assert.ok(!JSON.stringify(config).includes(value));
+  for (const value of [...Object.values(secrets), header]) {
+    assert.ok(value && !JSON.stringify(config).includes(value));
+  }
 });
 
 test("c12 a bot and a wallet are their owner's alone, and give no model", async () => {

@@ -45,10 +45,20 @@ export function buildConfig(policy, paths, chosen = {}) {
     },
     // Snapshots quiesce the gateway through this plugin; it answers only requests that carry the owner's identity.
     plugins: { entries: { "admin-http-rpc": { enabled: true } } },
+    ...(asObject(asObject(policy.channels)?.telegram) && { channels: { telegram: hookListener(paths) } }),
     logging: { consoleStyle: "json", file: paths.openclawLog, maxFileBytes: 4 * 1024 * 1024 },
     secrets: { providers: { host: { source: "file", path: paths.secrets, mode: "json" } } },
   };
   return merge(merge(merge(DEFAULTS, chosen), policy), places);
+}
+
+/**
+ * Where the gateway listens for what Telegram sends: a place of its own, beside the gateway's.
+ * @param {import("./paths.mjs").Paths} paths
+ * @returns {Json}
+ */
+function hookListener(paths) {
+  return { webhookHost: paths.embedded ? "127.0.0.1" : "0.0.0.0", webhookPort: paths.hookPort };
 }
 
 /**

@@ -7,11 +7,13 @@ import { AgentError } from "./errors.mjs";
 
 const HERE = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const DEFAULT_PORT = 18_789;
+const DEFAULT_HOOK_PORT = 8787;
 
 /**
  * @typedef {object} Paths
  * @property {boolean} embedded true where other sandboxes share the machine's network, so only loopback may be bound
  * @property {number} port
+ * @property {number} hookPort where the gateway listens for what Telegram sends
  * @property {string} data parent of the state
  * @property {string} state OPENCLAW_STATE_DIR, the only thing snapshots are made of
  * @property {string} home HOME of the gateway, not kept
@@ -48,7 +50,8 @@ export function pathsFrom(env) {
   const stage = `${scratch}/stage`;
   return {
     embedded: host !== "",
-    port: portFrom(env.AGENT_PORT),
+    port: portFrom("AGENT_PORT", env.AGENT_PORT, DEFAULT_PORT),
+    hookPort: portFrom("AGENT_HOOK_PORT", env.AGENT_HOOK_PORT, DEFAULT_HOOK_PORT),
     data,
     state: `${data}/state`,
     settings: `${data}/state/workspace/openclaw-settings.json`,
@@ -78,11 +81,11 @@ export function pathsFrom(env) {
   };
 }
 
-/** @param {string | undefined} text */
-function portFrom(text) {
-  if (text === undefined || text === "") return DEFAULT_PORT;
+/** @param {string} name @param {string | undefined} text @param {number} otherwise */
+function portFrom(name, text, otherwise) {
+  if (text === undefined || text === "") return otherwise;
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (port < 1 || port > 65_535) throw new AgentError("AGENT_PORT must be a port number");
+  if (port < 1 || port > 65_535) throw new AgentError(`${name} must be a port number`);
   return port;
 }
 

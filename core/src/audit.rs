@@ -20,6 +20,10 @@ pub enum Entry {
     SecretsShredded { count: u32 },
     /// With a change of owner: out of reach until the asset comes back.
     SnapshotsSealed { count: u32 },
+    /// Messages that could not be delivered for a day.
+    MessagesDropped { count: u32 },
+    /// Telegram was told to send no more messages of an owner's bot, or could not be told; what it sends is not taken.
+    WebhookRemoved { told: bool },
     /// What ran was destroyed without being saved: an agent of the owner before, or what was left of a start.
     ContainerDestroyed,
 }

@@ -67,13 +67,17 @@ impl WebOrigin {
     }
 }
 
-/// `APP_ORIGINS`, `AGENT_DOMAIN` and `MODELS_ORIGIN`: which hosts are ours and what each serves.
+/// Where Telegram's Bot API is.
+const TELEGRAM: &str = "https://api.telegram.org";
+
+/// `APP_ORIGINS`, `AGENT_DOMAIN` and `MODELS_ORIGIN`: which hosts are ours and what each serves; and `TELEGRAM_API_URL`.
 #[derive(Debug, Clone)]
 pub struct Hosts {
     app: Vec<WebOrigin>,
     primary: WebOrigin,
     agent_domain: String,
     models: Option<WebOrigin>,
+    telegram: Option<WebOrigin>,
 }
 
 /// What a host serves.
@@ -87,7 +91,7 @@ pub enum Surface {
 
 impl Hosts {
     /// # Errors
-    /// When `APP_ORIGINS` or `AGENT_DOMAIN` is missing, or one of the three is malformed.
+    /// When `APP_ORIGINS` or `AGENT_DOMAIN` is missing, or one of the four is malformed.
     pub fn from_vars(vars: Vars<'_>) -> Result<Self, Failure> {
         const ORIGINS: &str = "one or more origins like https://app.example, separated by commas";
         const DOMAIN: &str = "a host suffix like agents.example, without a leading dot";
@@ -107,21 +111,23 @@ impl Hosts {
         {
             return Err(malformed("AGENT_DOMAIN", DOMAIN));
         }
-        const MODELS: &str = "an origin like https://app.example";
-        let models = vars("MODELS_ORIGIN").filter(|text| !text.is_empty());
+        const ORIGIN: &str = "an origin like https://app.example";
         // On a machine of their own, containers reach the edge by an address of it that is not loopback.
         let is_local = primary.scheme() == "http";
-        let models = models
-            .map(|text| {
-                WebOrigin::parse_where(&text, |_| is_local)
-                    .ok_or_else(|| malformed("MODELS_ORIGIN", MODELS))
+        let origin = |name: &str| {
+            let text = vars(name).filter(|text| !text.is_empty());
+            text.map(|text| {
+                WebOrigin::parse_where(&text, |_| is_local).ok_or_else(|| malformed(name, ORIGIN))
             })
-            .transpose()?;
+            .transpose()
+        };
+        let (models, telegram) = (origin("MODELS_ORIGIN")?, origin("TELEGRAM_API_URL")?);
         Ok(Self {
             app,
             primary,
             agent_domain,
             models,
+            telegram,
         })
     }
 
@@ -152,6 +158,18 @@ impl Hosts {
     #[must_use]
     pub const fn models(&self) -> Option<&WebOrigin> {
         self.models.as_ref()
+    }
+
+    /// `TELEGRAM_API_URL`: a Bot API of one's own.
+    #[must_use]
+    pub const fn telegram(&self) -> Option<&WebOrigin> {
+        self.telegram.as_ref()
+    }
+
+    /// Where Telegram's Bot API is.
+    #[must_use]
+    pub fn bot_api(&self) -> &str {
+        self.telegram.as_ref().map_or(TELEGRAM, WebOrigin::as_str)
     }
 
     /// The origin that serves an agent.

@@ -168,7 +168,7 @@ pub struct EgressPolicy {
 }
 
 impl EgressPolicy {
-    /// `EGRESS_ALLOW`, and the address of `MODELS_ORIGIN` where it is one.
+    /// `EGRESS_ALLOW`, and the addresses of `MODELS_ORIGIN` and `TELEGRAM_API_URL` where they are some.
     ///
     /// # Errors
     /// When `EGRESS_ALLOW` is malformed.
@@ -188,12 +188,12 @@ impl EgressPolicy {
                         .all(|network| network.prefix >= WIDEST_ALLOWED)
             })
             .ok_or_else(|| malformed("EGRESS_ALLOW", EXPECTED))?;
-        // Agents call models there. A host's name is public, or its operator's to allow.
-        let models = hosts
-            .models()
-            .and_then(|origin| origin.host().split(':').next());
-        let models: Option<IpAddr> = models.and_then(|host| host.parse().ok());
-        allowed.extend(models.map(Network::host));
+        // Agents call models and their bots there. A host's name is public, or its operator's to allow.
+        for origin in [hosts.models(), hosts.telegram()].into_iter().flatten() {
+            let host = origin.host().split(':').next();
+            let address: Option<IpAddr> = host.and_then(|host| host.parse().ok());
+            allowed.extend(address.map(Network::host));
+        }
         Ok(Self::except(&allowed))
     }
 

@@ -45,6 +45,8 @@ pub enum Code {
     KeyRefused,
     /// To an agent: the provider of models did not answer, or not with what can be passed on.
     ProviderUnavailable,
+    /// Telegram did not answer, or not with what its API answers.
+    ChannelUnavailable,
     /// The agent answered with what can't be passed on.
     AgentBadResponse,
     /// The agent sleeps or is not ready.
@@ -61,7 +63,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::MalformedBody,
         Self::InvalidField,
         Self::InvalidValue,
@@ -78,6 +80,7 @@ impl Code {
         Self::RateLimited,
         Self::KeyRefused,
         Self::ProviderUnavailable,
+        Self::ChannelUnavailable,
         Self::AgentBadResponse,
         Self::AgentUnavailable,
         Self::RpcUnavailable,
@@ -106,7 +109,7 @@ impl Code {
             Self::RateLimited => 429,
             Self::HeadersTooLarge => 431,
             Self::Internal => 500,
-            Self::AgentBadResponse | Self::ProviderUnavailable => 502,
+            Self::AgentBadResponse | Self::ProviderUnavailable | Self::ChannelUnavailable => 502,
             Self::AgentUnavailable
             | Self::RpcUnavailable
             | Self::StorageUnavailable
@@ -136,6 +139,7 @@ impl Code {
             Self::RateLimited => "rate_limited",
             Self::KeyRefused => "key_refused",
             Self::ProviderUnavailable => "provider_unavailable",
+            Self::ChannelUnavailable => "channel_unavailable",
             Self::AgentBadResponse => "agent_bad_response",
             Self::AgentUnavailable => "agent_unavailable",
             Self::RpcUnavailable => "rpc_unavailable",
@@ -165,6 +169,7 @@ impl Code {
             Self::RateLimited => "Too many requests",
             Self::KeyRefused => "The provider has no key that it takes",
             Self::ProviderUnavailable => "The provider of models is not available",
+            Self::ChannelUnavailable => "The channel is not available",
             Self::AgentBadResponse => "The agent gave an invalid response",
             Self::AgentUnavailable => "The agent is not available",
             Self::RpcUnavailable => "Solana can't be asked now",

@@ -96,6 +96,8 @@ pub enum WakeCause {
     Crash,
     /// Its owner asked for a restart, or a change of what it is given needs one.
     Restart,
+    /// A message came for it.
+    Channel,
     /// One that only a newer version knows.
     #[serde(other)]
     Other,
@@ -250,6 +252,10 @@ pub enum Step {
     FallAsleep,
     /// Something of its own schedule is due: turn the wish to run, then ask again.
     Rouse,
+    /// A message waits for a sleeping agent: turn the wish to run, then ask again.
+    Call,
+    /// Hand the running agent what waits for it.
+    Deliver,
     /// Destroy what is left of a container and start.
     Start,
     /// Save, then destroy.

@@ -5,10 +5,12 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::channel::Admission;
 use crate::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
 use crate::lifecycle::{Phase, State, Trouble};
 use crate::model::ModelRef;
 use crate::ownership::Owned;
+use crate::pairing::PairingId;
 use crate::renewal::Renewal;
 use crate::secret::Secret;
 use crate::secrets::{SecretName, SecretStatus};
@@ -49,6 +51,13 @@ pub enum Call {
     Recheck,
     /// Trades a ticket for the session that it was made for.
     Redeem { ticket: String },
+    /// An update that came by Telegram's webhook; its path and header were right.
+    Telegram {
+        owner: Wallet,
+        bot: u64,
+        id: u64,
+        update: String,
+    },
     /// Everything that needs a living session.
     Owner(Caller, OwnerCall),
 }
@@ -119,6 +128,19 @@ pub enum OwnerCall {
     Usage,
     Wallet,
     ListTransactions,
+    ListChannels,
+    PutChannel {
+        /// `None` keeps the one that there is.
+        #[serde(serialize_with = "exposed_if_any")]
+        token: Option<Secret>,
+        admission: Admission,
+    },
+    DeleteChannel,
+    ListPairing,
+    AnswerPairing {
+        id: PairingId,
+        approved: bool,
+    },
     PrepareTransaction {
         /// The request's body, JSON, as it is read by [`crate::wallet::plan::Plan::parse`]: amounts don't fit numbers of
         /// JavaScript.
@@ -133,6 +155,10 @@ pub enum OwnerCall {
 /// The one way of a secret into JSON: within a call, from the Worker to the object that seals it.
 fn exposed<S: Serializer>(value: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(value.expose())
+}
+
+fn exposed_if_any<S: Serializer>(value: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(Secret::expose).serialize(serializer)
 }
 
 /// Answer to [`Call::Login`] and [`Call::Redeem`].
@@ -294,6 +320,21 @@ mod tests {
             },
             OwnerCall::SendTransaction {
                 transaction: "AQ==".to_owned(),
+            },
+            OwnerCall::ListChannels,
+            OwnerCall::PutChannel {
+                token: Some(Secret::new("7:a".to_owned())),
+                admission: Admission::Open,
+            },
+            OwnerCall::PutChannel {
+                token: None,
+                admission: Admission::Pairing,
+            },
+            OwnerCall::DeleteChannel,
+            OwnerCall::ListPairing,
+            OwnerCall::AnswerPairing {
+                id: PairingId::parse("gy78iSSlz7xFxwBfWQxTGr5smoWWw8jU").unwrap(),
+                approved: true,
             },
             OwnerCall::Logs,
             OwnerCall::Wakes,

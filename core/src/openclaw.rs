@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::channel::Setup;
 use crate::ids::Wallet;
 use crate::model::{ModelRef, in_force};
 use crate::proxy::{EDGE_HEADER, OWNER_HEADER};
@@ -17,7 +18,14 @@ pub struct Held {
     pub base_url: Option<String>,
     /// OpenClaw's name of the API that is spoken at `base_url`; `None` where the provider itself tells it for each model.
     pub api: Option<&'static str>,
+    /// Of a channel: one that is not set up is left out.
+    pub channel: Option<Setup>,
 }
+
+/// The entry of the secrets file with what Telegram sends in the webhook's header.
+pub const HOOK_SECRET: &str = "telegram-secret";
+/// The entry with the last part of its path.
+pub const HOOK_PATH: &str = "telegram-hook";
 
 /// The configuration for a tenant's agent, with what is `held` for it and the model that its owner chose.
 #[must_use]
@@ -34,6 +42,7 @@ pub fn config(
         kind,
         base_url,
         api,
+        channel,
     } in held
     {
         let name = kind.text.to_owned();
@@ -41,11 +50,10 @@ pub fn config(
             Place::Models(_) => {
                 models.insert(name, model_provider(kind, base_url.as_deref(), *api));
             }
-            // Whoever writes to it must be let in by the owner first.
             Place::Channel { token } => {
-                let channel =
-                    json!({ "enabled": true, "dmPolicy": "pairing", *token: reference(kind) });
-                channels.insert(name, channel);
+                if let Some(setup) = channel {
+                    channels.insert(name, channel_of(token, kind, setup));
+                }
             }
             Place::File => {}
         }
@@ -81,14 +89,38 @@ pub fn config(
     config
 }
 
+fn channel_of(token: &str, kind: &SecretKind, setup: &Setup) -> Value {
+    let (policy, people) = setup.admission.config();
+    let mut channel = json!({
+        "enabled": true,
+        token: reference(kind.text),
+        "webhookUrl": setup.webhook_url,
+        "webhookSecret": reference(HOOK_SECRET),
+        "dmPolicy": policy,
+    });
+    let rest = [
+        people.map(|people| ("allowFrom", people)),
+        setup
+            .api_root
+            .clone()
+            .map(|root| ("apiRoot", Value::String(root))),
+    ];
+    if let Some(fields) = channel.as_object_mut() {
+        for (name, value) in rest.into_iter().flatten() {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    channel
+}
+
 /// Where the value is, in place of the value.
-fn reference(kind: &SecretKind) -> Value {
-    json!({ "source": "file", "provider": "host", "id": format!("/{}", kind.text) })
+fn reference(name: &str) -> Value {
+    json!({ "source": "file", "provider": "host", "id": format!("/{name}") })
 }
 
 fn model_provider(kind: &SecretKind, base_url: Option<&str>, api: Option<&str>) -> Value {
     let mut provider = Map::new();
-    provider.insert("apiKey".to_owned(), reference(kind));
+    provider.insert("apiKey".to_owned(), reference(kind.text));
     if let Some(url) = base_url {
         provider.insert("baseUrl".to_owned(), url.into());
         if let Some(api) = api {
@@ -101,6 +133,7 @@ fn model_provider(kind: &SecretKind, base_url: Option<&str>, api: Option<&str>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::Admission;
     use crate::secrets::CATALOGUE;
 
     fn held(names: &[SecretName]) -> Vec<Held> {
@@ -108,6 +141,11 @@ mod tests {
             kind: name.kind(),
             base_url: None,
             api: None,
+            channel: (*name == SecretName::Telegram).then(|| Setup {
+                admission: Admission::Pairing,
+                webhook_url: "https://app.example/hooks/telegram/a/b".to_owned(),
+                api_root: None,
+            }),
         });
         held.collect()
     }
@@ -128,11 +166,13 @@ mod tests {
                 kind: SecretName::Anthropic.kind(),
                 base_url: None,
                 api: None,
+                channel: None,
             },
             Held {
                 kind: SecretName::OpenAi.kind(),
                 base_url: Some("https://gateway.example/v1".to_owned()),
                 api: Some("openai-completions"),
+                channel: None,
             },
         ];
         let config = config_of(&providers, None);
@@ -186,6 +226,7 @@ mod tests {
             kind: SecretName::ClawRouter.kind(),
             base_url: Some("https://router.example".to_owned()),
             api: None,
+            channel: None,
         }];
         let config = config_of(&router, None);
         assert_eq!(
@@ -205,10 +246,36 @@ mod tests {
             json!({ "telegram": {
                 "enabled": true,
                 "botToken": { "source": "file", "provider": "host", "id": "/telegram" },
+                "webhookUrl": "https://app.example/hooks/telegram/a/b",
+                "webhookSecret": { "source": "file", "provider": "host", "id": "/telegram-secret" },
                 "dmPolicy": "pairing",
             } })
         );
         assert!(config.get("models").is_none() && config.get("agents").is_none());
+    }
+
+    #[test]
+    fn who_is_let_in_and_where_the_bots_are_is_as_it_was_set() {
+        let channel = |admission: Admission, api_root: Option<&str>| {
+            let [mut telegram] = held(&[SecretName::Telegram]).try_into().ok().unwrap();
+            telegram.channel = telegram.channel.map(|setup| Setup {
+                admission,
+                api_root: api_root.map(str::to_owned),
+                ..setup
+            });
+            config_of(&[telegram], None)["channels"]["telegram"].clone()
+        };
+        let open = channel(Admission::Open, Some("http://127.0.0.1:1"));
+        assert_eq!(
+            (&open["dmPolicy"], &open["allowFrom"]),
+            (&json!("open"), &json!(["*"]))
+        );
+        assert_eq!(open["apiRoot"], "http://127.0.0.1:1");
+        let listed = Admission::parse(Some("allowlist"), Some(vec!["7"])).unwrap();
+        assert_eq!(channel(listed, None)["allowFrom"], json!(["7"]));
+        let mut bare = held(&[SecretName::Telegram]);
+        bare[0].channel = None;
+        assert!(config_of(&bare, None).get("channels").is_none());
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Which request is which: method and path to one enum, for the app origin and for an agent's origin.
 
+use crate::channel::TELEGRAM;
 use crate::error::{Code, Problem};
+use crate::hook::HookPath;
 use crate::ids::{Asset, SessionId, SnapshotId};
+use crate::pairing::PairingId;
 use crate::secrets::{CATALOGUE, SecretName};
 
 /// A route of the app origin.
@@ -19,6 +22,8 @@ pub enum AppRoute {
     EndAllSessions,
     /// A notice of the RPC provider that assets moved.
     SolanaHook,
+    /// What somebody wrote to an agent's bot.
+    TelegramHook(Asset, HookPath),
     Agent(Asset, AgentRoute),
     /// A file of the console.
     Console,
@@ -51,6 +56,12 @@ pub enum AgentRoute {
     ListTransactions,
     PrepareTransaction,
     SendTransaction,
+    ListPairing,
+    ApprovePairing(PairingId),
+    RejectPairing(PairingId),
+    ListChannels,
+    PutChannel,
+    DeleteChannel,
 }
 
 /// A route of an agent's origin.
@@ -99,6 +110,12 @@ enum Target {
     Snapshot(fn(SnapshotId) -> AgentRoute),
     /// `{asset}`, `{name}`
     Secret(fn(SecretName) -> AgentRoute),
+    /// `{asset}`, `{id}`
+    Pairing(fn(PairingId) -> AgentRoute),
+    /// `{asset}`, `{channel}`, of which there is one
+    Channel(AgentRoute),
+    /// `{asset}`, `{hook}`
+    TelegramHook,
 }
 
 const fn row(method: &'static str, path: &'static str, target: Target) -> Row {
@@ -112,7 +129,7 @@ const fn row(method: &'static str, path: &'static str, target: Target) -> Row {
 /// The interface of the app origin: what is not here are the console's files. `docs/openapi.yaml` describes each row
 /// (`core/tests/interface.rs`). A path stands before those whose `{...}` it would fill.
 #[rustfmt::skip]
-pub const INTERFACE: [Row; 36] = [
+pub const INTERFACE: [Row; 43] = [
     row("GET", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("HEAD", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("GET", "/v1/openapi.json", Target::App(AppRoute::Description)),
@@ -148,6 +165,13 @@ pub const INTERFACE: [Row; 36] = [
     row("GET", "/v1/agents/{asset}/wallet/transactions", Target::Agent(AgentRoute::ListTransactions)),
     row("POST", "/v1/agents/{asset}/wallet/transactions", Target::Agent(AgentRoute::PrepareTransaction)),
     row("POST", "/v1/agents/{asset}/wallet/transactions/send", Target::Agent(AgentRoute::SendTransaction)),
+    row("GET", "/v1/agents/{asset}/channels", Target::Agent(AgentRoute::ListChannels)),
+    row("PUT", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::PutChannel)),
+    row("DELETE", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::DeleteChannel)),
+    row("GET", "/v1/agents/{asset}/pairing", Target::Agent(AgentRoute::ListPairing)),
+    row("POST", "/v1/agents/{asset}/pairing/{id}/approve", Target::Pairing(AgentRoute::ApprovePairing)),
+    row("POST", "/v1/agents/{asset}/pairing/{id}/reject", Target::Pairing(AgentRoute::RejectPairing)),
+    row("POST", "/hooks/telegram/{asset}/{hook}", Target::TelegramHook),
     row("POST", "/hooks/solana", Target::App(AppRoute::SolanaHook)),
 ];
 
@@ -207,6 +231,24 @@ impl Target {
                 let name = SecretName::parse(name).ok_or_else(unknown_secret)?;
                 Ok(AppRoute::Agent(asset, make(name)))
             }
+            (Self::Pairing(make), [asset, id]) => {
+                let asset = parse_asset(asset)?;
+                let id = PairingId::parse(id)
+                    .ok_or_else(|| Problem::field("id", PairingId::EXPECTED))?;
+                Ok(AppRoute::Agent(asset, make(id)))
+            }
+            (Self::Channel(route), [asset, channel]) => {
+                let asset = parse_asset(asset)?;
+                match *channel {
+                    TELEGRAM => Ok(AppRoute::Agent(asset, route)),
+                    _ => Err(unknown_channel()),
+                }
+            }
+            (Self::TelegramHook, [asset, hook]) => {
+                let asset = Asset::parse(asset).map_err(|_| not_found())?;
+                let hook = HookPath::parse(hook).ok_or_else(not_found)?;
+                Ok(AppRoute::TelegramHook(asset, hook))
+            }
             // No row has other parameters than its target takes.
             _ => Err(not_found()),
         }
@@ -250,6 +292,13 @@ fn unknown_secret() -> Problem {
     Problem::new(
         Code::NotFound,
         format!("There is no such secret. There are: {}.", names.join(", ")),
+    )
+}
+
+fn unknown_channel() -> Problem {
+    Problem::new(
+        Code::NotFound,
+        format!("There is no such channel. There are: {TELEGRAM}."),
     )
 }
 

@@ -55,6 +55,13 @@ impl SealingKey {
         Aes256Gcm::new_from_slice(key.as_slice()).map_err(|_| SealError::Seal)
     }
 
+    /// Bytes that nobody can tell who has no key, the same for the same `info`: which must begin with a label of its own.
+    pub(crate) fn derive(&self, info: &str, bytes: &mut [u8]) -> Result<(), SealError> {
+        Hkdf::<Sha256>::new(None, self.0.as_slice())
+            .expand(info.as_bytes(), bytes)
+            .map_err(|_| SealError::Seal)
+    }
+
     /// Seals `value` under `name`; `nonce` must be fresh random bytes.
     ///
     /// # Errors
@@ -128,6 +135,11 @@ impl SealingKeys {
     #[must_use]
     pub const fn new(current: SealingKey, previous: Option<SealingKey>) -> Self {
         Self { current, previous }
+    }
+
+    /// The current key, and the previous one.
+    pub(crate) const fn both(&self) -> [Option<&SealingKey>; 2] {
+        [Some(&self.current), self.previous.as_ref()]
     }
 
     /// As [`SealingKey::seal`], with the current key.

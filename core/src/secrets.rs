@@ -178,7 +178,19 @@ impl SecretKind {
     /// # Errors
     /// A problem that names the field `value` and the rule, and never repeats the value.
     pub fn parse_value(&self, value: Secret) -> Result<Secret, Problem> {
-        let refused = |rule: &str| Problem::value("value", rule);
+        self.parse_field("value", value)
+    }
+
+    /// Likewise in the field `token`.
+    ///
+    /// # Errors
+    /// See [`SecretKind::parse_value`].
+    pub fn parse_token(&self, value: Secret) -> Result<Secret, Problem> {
+        self.parse_field("token", value)
+    }
+
+    fn parse_field(&self, field: &str, value: Secret) -> Result<Secret, Problem> {
+        let refused = |rule: &str| Problem::value(field, rule);
         match self.shape.check(value.expose()) {
             Ok(()) => {}
             Err(Broken::Form) => {

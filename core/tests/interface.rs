@@ -57,7 +57,9 @@ fn every_row_is_found_by_its_own_path_and_method() {
             .path
             .replace("{asset}", &Asset::from_bytes([9; 32]).to_string())
             .replace("{id}", &id)
-            .replace("{name}", "openai");
+            .replace("{name}", "openai")
+            .replace("{channel}", "telegram")
+            .replace("{hook}", &"a".repeat(116));
         let route = AppRoute::find(row.method, &path)
             .unwrap_or_else(|error| panic!("{} {path}: {error:?}", row.method));
         assert_ne!(route, AppRoute::Console, "{path}");

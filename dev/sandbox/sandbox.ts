@@ -6,7 +6,14 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm, symlink } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import { PassThrough, pipeline, type Readable } from "node:stream";
-import { AGENT_PORT, AGENT_PORT_VARIABLE, type PortPool } from "./ports.ts";
+import {
+  AGENT_PORT,
+  AGENT_PORT_VARIABLE,
+  HOOK_PORT,
+  HOOK_PORT_BEHIND,
+  HOOK_PORT_VARIABLE,
+  type PortPool,
+} from "./ports.ts";
 import { endProcesses, exitCodeOf, launch, sendSignal } from "./processes.ts";
 
 export interface SandboxSettings {
@@ -181,7 +188,8 @@ export class Sandbox {
   /** The local port that stands for one inside the container; undefined for those that nothing can listen on. */
   localPort(port: number): number | undefined {
     const main = this.#running();
-    return port === AGENT_PORT ? main.port : undefined;
+    if (port === AGENT_PORT) return main.port;
+    return port === HOOK_PORT ? main.port + HOOK_PORT_BEHIND : undefined;
   }
 
   #running(): Main {
@@ -222,6 +230,7 @@ export class Sandbox {
       AGENT_ROOT: this.root,
       AGENT_HOST: "127.0.0.1",
       [AGENT_PORT_VARIABLE]: String(port),
+      [HOOK_PORT_VARIABLE]: String(port + HOOK_PORT_BEHIND),
       AGENT_COMPILE_CACHE: this.#settings.compileCache,
     };
   }

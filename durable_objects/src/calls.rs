@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::hook::BotId;
 use multiclaw_core::ids::{Asset, SessionId, SnapshotId};
+use multiclaw_core::inbox::UpdateId;
 use multiclaw_core::lifecycle::{Life, State, Wish};
 use multiclaw_core::messages::{
     Call, Caller, Envelope, Login, NewSession, OpenView, OwnerCall, SessionList, SessionView,
@@ -11,7 +13,7 @@ use multiclaw_core::messages::{
 };
 use multiclaw_core::model::SettingsView;
 use multiclaw_core::renewal::{Effect, Renewal};
-use multiclaw_core::secrets::SecretStatus;
+use multiclaw_core::secrets::{SecretName, SecretStatus};
 use multiclaw_core::snapshot::Snapshot;
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::ticket;
@@ -35,6 +37,15 @@ impl Agent {
             Call::Login(login) => self.log_in(envelope.asset, login).await,
             Call::Recheck => self.recheck().await.map(|()| empty()),
             Call::Redeem { ticket } => self.redeem(envelope.asset, &ticket).await,
+            Call::Telegram {
+                owner,
+                bot,
+                id,
+                update,
+            } => {
+                let id = UpdateId::new(id).ok_or_else(Problem::sign_in)?;
+                self.take_update(owner, BotId::new(bot), id, &update).await
+            }
             Call::Owner(caller, call) if caller.asset == envelope.asset => {
                 self.owner_call(caller, call).await
             }
@@ -163,18 +174,33 @@ impl Agent {
             OwnerCall::PutSecret { name, value } => {
                 let value = name.kind().parse_value(value)?;
                 self.check_kept_out(&tenant, name, &value)?;
-                let secret = self.put_secret(&tenant, name, &value)?;
-                let effect = Some(self.changed(Renewal::Reload).await?);
+                let renewal = match name {
+                    SecretName::Telegram => {
+                        self.set_token(&tenant, &value, None)?;
+                        self.wake_at(now()).await?;
+                        Renewal::Restart
+                    }
+                    _ => {
+                        self.put_secret(&tenant, name, &value)?;
+                        Renewal::Reload
+                    }
+                };
+                let effect = Some(self.changed(renewal).await?);
+                let secret = self.secret_status(&tenant, name.kind())?;
                 json(200, &SecretStatus { effect, ..secret })
             }
             OwnerCall::DeleteSecret { name } => {
                 let removed = self.store.secret(tenant.owner, name)?.is_some();
-                let secret = self.delete_secret(&tenant, name)?;
-                let effect = match removed {
-                    true => self.changed(Renewal::Restart).await?,
-                    false => Effect::NextStart,
+                let effect = match (name, removed) {
+                    (SecretName::Telegram, _) => self.delete_channel(&tenant).await?,
+                    (_, true) => {
+                        self.store.delete_secret(tenant.owner, name)?;
+                        self.changed(Renewal::Restart).await?
+                    }
+                    (_, false) => Effect::NextStart,
                 };
                 let effect = Some(effect);
+                let secret = self.secret_status(&tenant, name.kind())?;
                 json(200, &SecretStatus { effect, ..secret })
             }
             OwnerCall::ImportSecrets => {
@@ -200,6 +226,17 @@ impl Agent {
                 let effect = Some(self.changed(renewal).await?);
                 json(200, &SettingsView { effect, ..settings })
             }
+            OwnerCall::ListPairing => json(200, &self.pairing(&tenant, None).await?),
+            OwnerCall::AnswerPairing { id, approved } => {
+                json(200, &self.pairing(&tenant, Some((id, approved))).await?)
+            }
+            OwnerCall::ListChannels => json(200, &self.channels(&tenant)?),
+            OwnerCall::PutChannel { token, admission } => {
+                let token = token.map(|token| SecretName::Telegram.kind().parse_token(token));
+                let token = token.transpose()?;
+                json(200, &self.put_channel(&tenant, token, admission).await?)
+            }
+            OwnerCall::DeleteChannel => json(200, &self.remove_channel(&tenant).await?),
             OwnerCall::Usage => json(200, &self.usage(domain.owner)?),
             OwnerCall::Wallet => json(200, &self.wallet(&domain).await?),
             OwnerCall::ListTransactions => json(200, &self.transactions(domain.owner).await?),
@@ -368,6 +405,11 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::ListSecrets
         | OwnerCall::PutSecret { .. }
         | OwnerCall::DeleteSecret { .. }
+        | OwnerCall::ListPairing
+        | OwnerCall::AnswerPairing { .. }
+        | OwnerCall::ListChannels
+        | OwnerCall::PutChannel { .. }
+        | OwnerCall::DeleteChannel
         | OwnerCall::ImportSecrets
         | OwnerCall::Settings
         | OwnerCall::PutSettings { .. }

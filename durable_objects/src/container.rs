@@ -18,6 +18,8 @@ use crate::port::{Outcome, Tried as _, log, read_bounded, within};
 
 /// The port of OpenClaw's gateway inside the container.
 pub const GATEWAY_PORT: u16 = 18789;
+/// The port of its listener for what Telegram sends.
+pub const HOOK_PORT: u16 = 8787;
 /// Some ninety entries of a table beside the container.
 const WALL_LIMIT: Duration = Duration::from_secs(30);
 /// What a command may print and still be listened to.

@@ -13,6 +13,7 @@ use multiclaw_core::lifecycle::{
     Life, MAX_ATTEMPTS, Phase, State, Step, Trouble, TroubleCode, Unsaved, Wish,
 };
 use multiclaw_core::snapshot::Cause;
+use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::time::{Seconds, Timestamp};
 use worker::{Delay, ScheduledTime};
 
@@ -75,7 +76,11 @@ impl Agent {
                 domain,
                 tenure: life.tenure,
             };
-            let step = life.next(container.running(), settings::policy(&self.env)?, now());
+            let step = self.next_step(&life, &container)?;
+            if matches!(step, Step::Rest | Step::Watch { .. }) && self.is_to_register(&term)? {
+                self.guarded(&term, self.register(&term)).await?;
+                continue;
+            }
             match step {
                 Step::Rest if !self.listeners.any() => return self.rest_until(None).await,
                 // Nothing to do until then; but who listens to it must be its owner.
@@ -83,7 +88,9 @@ impl Agent {
                     return self.rest_until(Some(at)).await;
                 }
                 Step::Rest => {
-                    if !self.watch().await? {
+                    if !self.watch().await?
+                        && self.next_step(&self.life()?, &container)? == Step::Rest
+                    {
                         return self.rest_until(Some(self.next_look()?)).await;
                     }
                 }
@@ -97,6 +104,16 @@ impl Agent {
                 }
                 Step::FallAsleep => self.guarded(&term, self.fall_asleep(&container)).await?,
                 Step::Rouse => drop(self.update(&term, |life| life.rouse(now()))?),
+                Step::Call => {
+                    // Nobody's agent is woken for who was its owner.
+                    if let Err(failure) = self.owner(term.domain.clone(), Care::Bounded).await {
+                        self.log(&failure);
+                        let at = now().saturating_add(RETRY_AFTER_FAILURE);
+                        return self.rest_until(Some(at)).await;
+                    }
+                    self.update(&term, |life| life.call(now()))?;
+                }
+                Step::Deliver => self.guarded(&term, self.deliver(&container, &term)).await?,
                 Step::Save => self.guarded(&term, self.save(&container, &term)).await?,
                 Step::Renew => {
                     self.update(&term, |life| life.ask(Wish::Restart, now()))?;
@@ -142,10 +159,25 @@ impl Agent {
     /// Sets the alarm for the next look, or for what is sealed where that is due sooner. By then no step is under way, and
     /// nothing is awaited before the alarm is set: who asks for something meanwhile sets theirs after this one.
     async fn rest_until(&self, look_at: Option<Timestamp>) -> Outcome<()> {
-        match look_at.into_iter().chain(self.upkeep()).min() {
+        match look_at
+            .into_iter()
+            .chain(self.upkeep())
+            .chain(self.inbox_due())
+            .min()
+        {
             Some(at) => self.wake_at(at).await,
             None => Ok(()),
         }
+    }
+
+    /// Whether Telegram is to be told of the channel's webhook now.
+    fn is_to_register(&self, term: &Term) -> Outcome<bool> {
+        let tenant = Tenant {
+            asset: term.domain.asset,
+            owner: term.domain.owner,
+        };
+        let due = self.registration_due(&tenant)?;
+        Ok(due.is_some_and(|due| due <= now()))
     }
 
     /// Destroys what runs without saving it, and writes that down.
@@ -208,7 +240,7 @@ impl Agent {
     /// while that was waited for has set an alarm that the next one would replace.
     fn watched_until(&self, container: &Container) -> Outcome<Option<Timestamp>> {
         let life = self.life()?;
-        let step = life.next(container.running(), settings::policy(&self.env)?, now());
+        let step = self.next_step(&life, container)?;
         let Step::Watch { at } = step else {
             return Ok(None);
         };

@@ -9,11 +9,11 @@ use multiclaw_core::error::Failure;
 use multiclaw_core::ids::SessionId;
 use multiclaw_core::keyless::{Delivery, PATH_PREFIX, delivery};
 use multiclaw_core::lifecycle::State;
-use multiclaw_core::openclaw::{Held, config};
+use multiclaw_core::openclaw::{HOOK_PATH, HOOK_SECRET, Held, config};
 use multiclaw_core::renewal::Renewal;
 use multiclaw_core::sealing::Salt;
 use multiclaw_core::secret::Secret;
-use multiclaw_core::secrets::{CATALOGUE, Own, SecretKind, SecretName, SecretStatus};
+use multiclaw_core::secrets::{CATALOGUE, Own, Place, SecretKind, SecretName, SecretStatus};
 use multiclaw_core::session::{Audience, Issuer, Session};
 use multiclaw_core::tenancy::Tenant;
 use serde::Deserialize;
@@ -77,10 +77,25 @@ impl Agent {
                     continue;
                 }
             };
+            let channel = match kind.place {
+                Place::Channel { .. } => {
+                    let (setup, hook) = self.channel_setup(&tenant, &Secret::new(value.clone()))?;
+                    // The path as well is nobody's to know: as a secret it is masked in logs, and kept out of snapshots.
+                    for (name, part) in
+                        [(HOOK_SECRET, &hook.header), (HOOK_PATH, &hook.path.text())]
+                    {
+                        self.learn(part);
+                        secrets.insert(name.to_owned(), Value::String(part.expose().to_owned()));
+                    }
+                    Some(setup)
+                }
+                Place::Models(_) | Place::File => None,
+            };
             held.push(Held {
                 kind,
                 base_url,
                 api,
+                channel,
             });
             taken.push((kind.name, source));
             secrets.insert(kind.text.to_owned(), Value::String(value));
@@ -165,11 +180,6 @@ impl Agent {
             now(),
         )?;
         self.has_alarm.set(false);
-        self.secret_status(tenant, name.kind())
-    }
-
-    pub(crate) fn delete_secret(&self, tenant: &Tenant, name: SecretName) -> Outcome<SecretStatus> {
-        self.store.delete_secret(tenant.owner, name)?;
         self.secret_status(tenant, name.kind())
     }
 

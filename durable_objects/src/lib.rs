@@ -4,7 +4,9 @@
 //! done to the container is done by the alarm, one step at a time (`driver`).
 
 mod archives;
+mod bot_api;
 mod calls;
+mod channels;
 mod choices;
 mod connections;
 mod container;
@@ -13,10 +15,12 @@ mod events;
 mod health;
 mod idle;
 mod import;
+mod inbox;
 mod injection;
 mod limits;
 mod models;
 mod packs;
+mod pairing;
 mod passing;
 pub mod port;
 mod proxy;

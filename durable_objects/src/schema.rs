@@ -6,7 +6,7 @@ use multiclaw_core::error::{Code, Failure};
 use crate::port::Outcome;
 
 /// Each entry is applied once, in order; a released one is never changed.
-const MIGRATIONS: [&str; 7] = ["
+const MIGRATIONS: [&str; 8] = ["
 CREATE TABLE domain (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     asset TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, checked_at INTEGER NOT NULL);
@@ -35,7 +35,11 @@ CREATE TABLE logs (owner TEXT PRIMARY KEY, taken_at INTEGER NOT NULL, lines TEXT
 CREATE TABLE wakes (owner TEXT NOT NULL, at INTEGER NOT NULL, row TEXT NOT NULL, PRIMARY KEY (owner, at));", "
 CREATE TABLE prepared (
     owner TEXT NOT NULL, hash TEXT NOT NULL, prepared_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
-    summary TEXT NOT NULL, signature TEXT, state TEXT NOT NULL, PRIMARY KEY (owner, hash));"];
+    summary TEXT NOT NULL, signature TEXT, state TEXT NOT NULL, PRIMARY KEY (owner, hash));", "
+CREATE TABLE channels (owner TEXT NOT NULL, name TEXT NOT NULL, row TEXT NOT NULL, PRIMARY KEY (owner, name));
+CREATE TABLE inbox (
+    owner TEXT NOT NULL, bot INTEGER NOT NULL, id INTEGER NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL,
+    received_at INTEGER NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL, PRIMARY KEY (owner, bot, id));"];
 
 /// How many migrations that this version does not know the database may have had: a Worker can be rolled back by one.
 const AHEAD: usize = 1;

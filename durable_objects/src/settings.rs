@@ -121,7 +121,10 @@ pub(crate) fn snapshots_kept(env: &Env) -> Outcome<usize> {
 }
 
 /// `SEALING_KEY` and, during a rotation, `SEALING_KEY_PREVIOUS`.
-pub(crate) fn sealing_keys(env: &Env) -> Outcome<SealingKeys> {
+///
+/// # Errors
+/// When the first is not set, or one is no key.
+pub fn sealing_keys(env: &Env) -> Outcome<SealingKeys> {
     let key = |name: &str| {
         secret(env, name)
             .map(|secret| SealingKey::parse(&secret))

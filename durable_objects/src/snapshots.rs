@@ -142,7 +142,10 @@ impl Agent {
         let staged = match self.stage(container, &tenant, &taking, new).await? {
             Ok(staged) => staged,
             // Said of what nobody asked to compare, it would pass for saved what is in no snapshot.
-            Err(StagedError::Unchanged) if taking.unless.is_some() => return Ok(None),
+            Err(StagedError::Unchanged) if taking.unless.is_some() => {
+                self.store.settle_accepted(tenant.owner)?;
+                return Ok(None);
+            }
             Err(StagedError::TooLarge(biggest)) => {
                 let advice = StagedError::advice(&biggest);
                 return Err(Failure::new(
@@ -179,6 +182,8 @@ impl Agent {
             }
             return Err(failure);
         }
+        // Nothing was handed to the agent since it began.
+        self.store.settle_accepted(tenant.owner)?;
         self.prune(&tenant).await;
         if taking.cause != Cause::Period {
             self.sweep_archives(&tenant).await;

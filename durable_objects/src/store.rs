@@ -5,6 +5,7 @@
 
 mod access;
 mod awake;
+mod inbox;
 mod sealed;
 mod tenant;
 mod usage;
@@ -29,6 +30,7 @@ use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::port::{Outcome, Tried as _};
 use crate::schema;
+pub use inbox::{Received, Waiting};
 pub use usage::Account;
 
 #[wasm_bindgen]

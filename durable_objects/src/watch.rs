@@ -11,6 +11,7 @@ use multiclaw_core::ownership::{
     Floor, Freshness, Owned, OwnershipError, Reading, freshness, next_floor,
 };
 use multiclaw_core::rpc::Verdict;
+use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::time::Timestamp;
 use worker::Delay;
 
@@ -250,7 +251,17 @@ impl Agent {
         asked_at: Timestamp,
     ) -> Outcome<()> {
         let life = self.life()?.evicted(now());
+        let tenant = Tenant {
+            asset: domain.asset,
+            owner: domain.owner,
+        };
+        // Whatever is wrong with it keeps nothing from the next owner.
+        let farewell = self.farewell(&tenant).unwrap_or_else(|failure| {
+            self.log(&failure);
+            None
+        });
         self.store.take_over(domain, owned, &life, asked_at)?;
+        farewell.into_iter().for_each(|leave| leave(self));
         self.disconnect(|_| false);
         self.wake_at(now()).await
     }

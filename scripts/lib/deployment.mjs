@@ -98,6 +98,11 @@ export const VARIABLES = {
     fits: (value) => ORIGIN.test(value),
     unfilled: isExample,
   },
+  TELEGRAM_API_URL: {
+    required: false,
+    expected: "an origin like https://bots.your-domain",
+    fits: (value) => ORIGIN.test(value),
+  },
   SOLANA_RPC_URLS: {
     required: true,
     expected: "https URLs separated by commas, each once",

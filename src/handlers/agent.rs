@@ -1,6 +1,7 @@
 //! `/v1/agents/{asset}/...`: what an owner asks of their agent. The token's subject must be the agent addressed (C06).
 
 use multiclaw_agent_object::port::Outcome;
+use multiclaw_core::channel::Admission;
 use multiclaw_core::error::{Code, Problem};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::{Call, Caller, OwnerCall};
@@ -81,6 +82,15 @@ pub async fn handle(
                 },
             }
         }
+        AgentRoute::ListPairing => OwnerCall::ListPairing,
+        AgentRoute::ApprovePairing(id) => OwnerCall::AnswerPairing { id, approved: true },
+        AgentRoute::RejectPairing(id) => OwnerCall::AnswerPairing {
+            id,
+            approved: false,
+        },
+        AgentRoute::ListChannels => OwnerCall::ListChannels,
+        AgentRoute::PutChannel => put_channel(&Fields::read(&request).await?)?,
+        AgentRoute::DeleteChannel => OwnerCall::DeleteChannel,
         AgentRoute::Usage => OwnerCall::Usage,
         AgentRoute::Wallet => OwnerCall::Wallet,
         AgentRoute::ListTransactions => OwnerCall::ListTransactions,
@@ -113,6 +123,22 @@ async fn upload(caller: Caller, request: &Request, env: &Env) -> Outcome<Respons
     let digest = header(request, "repr-digest");
     let upload = Upload::parse(caller, length.as_deref(), digest.as_deref())?;
     objects::upload(env, upload, request).await
+}
+
+fn put_channel(fields: &Fields) -> Result<OwnerCall, Problem> {
+    let token = fields.optional_text("token", MAX_BODY, "a bot's token, a text")?;
+    let policy = fields.optional_text("dmPolicy", MAX_BODY, "a text")?;
+    let people = match fields.has("allowFrom") {
+        true => {
+            let people = fields.texts("allowFrom");
+            Some(people.ok_or_else(|| Problem::field("allowFrom", "a list of texts"))?)
+        }
+        false => None,
+    };
+    Ok(OwnerCall::PutChannel {
+        token: token.map(|token| Secret::new(token.to_owned())),
+        admission: Admission::parse(policy, people)?,
+    })
 }
 
 fn keyless(fields: &Fields) -> Result<Vec<SecretName>, Problem> {

@@ -1,10 +1,14 @@
 //! `POST /hooks/solana`: the RPC provider says that assets moved. Each one named is read from the chain again; nothing of
-//! the notice is believed (C07).
+//! the notice is believed (C07). `POST /hooks/telegram/{asset}/{hook}`: what people write to an agent's bot, for its object
+//! to keep.
 
 use multiclaw_agent_object::port::{Outcome, log};
 use multiclaw_agent_object::reply::empty;
 use multiclaw_agent_object::settings;
 use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::hook::{HookPath, SECRET_HEADER};
+use multiclaw_core::ids::Asset;
+use multiclaw_core::inbox::{MAX_UPDATE, UpdateId};
 use multiclaw_core::messages::Call;
 use multiclaw_core::webhook::{MAX_LENGTH, assets_of};
 use worker::{Context, Env, Request, Response};
@@ -48,4 +52,32 @@ pub async fn solana(request: &Request, env: &Env, context: &Context) -> Outcome<
         });
     }
     Ok(empty())
+}
+
+/// Both secrets are compared before anything is read or any object asked.
+pub async fn telegram(
+    asset: Asset,
+    path: &HookPath,
+    request: &Request,
+    env: &Env,
+) -> Outcome<Response> {
+    let secret = header(request, SECRET_HEADER).unwrap_or_default();
+    if !settings::sealing_keys(env)?.admits(asset, path, secret) {
+        let detail = "Send the webhook's secret in the `X-Telegram-Bot-Api-Secret-Token` header.";
+        return Err(Problem::new(Code::Unauthenticated, detail).into());
+    }
+    let body = read_body_up_to(request, MAX_UPDATE).await?;
+    let update = String::from_utf8(body).unwrap_or_default();
+    let id = UpdateId::of(&update).ok_or_else(|| {
+        let detail = "The body must be a JSON object with Telegram's `update_id`.";
+        Problem::new(Code::MalformedBody, detail)
+    })?;
+    let door = path.door(asset);
+    let call = Call::Telegram {
+        owner: door.tenant.owner,
+        bot: door.bot.get(),
+        id: id.get(),
+        update,
+    };
+    objects::call(env, asset, call).await
 }

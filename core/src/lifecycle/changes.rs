@@ -164,7 +164,10 @@ impl Life {
         if self.attempts == 0 {
             return;
         }
-        let by_itself = matches!(self.cause, Some(WakeCause::Schedule | WakeCause::Crash));
+        let by_itself = matches!(
+            self.cause,
+            Some(WakeCause::Schedule | WakeCause::Crash | WakeCause::Channel)
+        );
         let may_pass = trouble
             .as_ref()
             .is_some_and(|trouble| trouble.code == TroubleCode::StartFailed);

@@ -85,7 +85,8 @@ impl World {
     fn step(&mut self, step: Step, term: Term) -> Result<(), Halt> {
         let now = self.now;
         match step {
-            Step::Rest | Step::Watch { .. } => {}
+            // Nothing is written to it here.
+            Step::Rest | Step::Watch { .. } | Step::Call | Step::Deliver => {}
             Step::FallAsleep => self.fall_asleep(term)?,
             Step::Renew => {
                 self.promises.renewed();

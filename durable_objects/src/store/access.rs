@@ -121,7 +121,7 @@ impl Store {
         Ok(ended)
     }
 
-    /// Ends what everybody but the owner had, as the chain names one or none now: sessions, tickets, what was chosen or prepared, secrets
+    /// Ends what everybody but the owner had, as the chain names one or none now: sessions, tickets, what was chosen or prepared, channels and what came by them, secrets
     /// with their uses, and the salt without which no copy of them opens. Snapshots stay, out of reach under their tenant's
     /// prefix (C08). `life` is the new tenant's. All of it or nothing: a new owner in the row with the old one's agent would
     /// be the worst of both.
@@ -146,7 +146,9 @@ impl Store {
             let ended = Entry::SessionsEnded { count };
             let count = self.shred(&owner)?;
             let shredded = Entry::SecretsShredded { count };
-            for table in ["choices", "uses", "logs", "wakes", "prepared"] {
+            for table in [
+                "choices", "uses", "logs", "wakes", "prepared", "channels", "inbox",
+            ] {
                 self.run(
                     &format!("DELETE FROM {table} WHERE owner <> ?"),
                     vec![owner.as_str().into()],

@@ -8,6 +8,7 @@ import { basename, join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { serve } from "./server.mjs";
+import { listen } from "./telegram.mjs";
 
 const root = process.env.AGENT_ROOT ?? "";
 const state = join(root, "data/state");
@@ -126,6 +127,7 @@ const commands = {
     const address = process.env.AGENT_HOST ?? "0.0.0.0";
     const note = (/** @type {string} */ of) => journal({ command: of });
     await serve({ state, address, port: Number(process.env.AGENT_PORT ?? 18_789), knobs, note });
+    await listen({ state, run, address, port: Number(process.env.AGENT_HOOK_PORT ?? 8787), knobs });
   },
 
   async restore() {
@@ -148,7 +150,9 @@ const commands = {
   },
 
   async inject() {
-    await journal({ input: JSON.parse((await buffer(process.stdin)).toString()) });
+    const input = JSON.parse((await buffer(process.stdin)).toString());
+    await journal({ input });
+    writeFileSync(join(run, "hook-secret"), input.secrets["telegram-secret"] ?? "");
     // As the real one: what runs takes it as it runs.
     const reloaded = existsSync(join(run, "go"));
     writeFileSync(join(run, "go"), "");
@@ -186,6 +190,12 @@ const commands = {
 
   async keys() {
     print({ keys: told.keys ?? {} });
+  },
+
+  async pairing() {
+    const waiting = /** @type {{id: string}[]} */ (told.waiting ?? []);
+    const id = option("approve") ?? option("reject");
+    print({ waiting: waiting.filter((one) => one.id !== id), found: waiting.some((one) => one.id === id) });
   },
 
   async wipe() {

@@ -152,6 +152,15 @@ export async function serve({ state, address, port, knobs, note }) {
       if (request.method === "PUT") writeFileSync(memory, await buffer(request));
       json(response, { memory: existsSync(memory) ? readFileSync(memory, "utf8") : null });
     },
+    /** What its channel has taken. */
+    updates(_request, response) {
+      const file = join(state, "updates");
+      const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
+      json(
+        response,
+        lines.map((line) => JSON.parse(line)),
+      );
+    },
     crash() {
       process.exit(7);
     },

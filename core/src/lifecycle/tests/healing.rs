@@ -404,7 +404,7 @@ fn c20_a_start_that_nobody_asked_for_is_tried_again_after_minutes_and_one_that_w
     let after = |seconds| Step::Watch {
         at: NOW.saturating_add(Seconds::new(seconds)),
     };
-    for cause in [WakeCause::Schedule, WakeCause::Crash] {
+    for cause in [WakeCause::Schedule, WakeCause::Crash, WakeCause::Channel] {
         assert_eq!(failed(cause, 0), after(300));
         assert_eq!(failed(cause, 2), after(1200));
         assert_eq!(failed(cause, 40), after(3600));

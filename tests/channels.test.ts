@@ -1,0 +1,337 @@
+// What people write to an agent's bot gets to it: set up by its owner, kept while it sleeps or boots, delivered once and in
+// order, whatever dies (C18, C20), and nothing of it to whoever owned it before (C08).
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { devKeypair } from "../dev/solana/accounts.ts";
+import { fakeAgentStack, Owned } from "./support/agent.ts";
+import { killContainer, killGateway, killWorkerd } from "./support/kill.ts";
+import { objectRows } from "./support/objects.ts";
+import { assertProblem } from "./support/problem.ts";
+import { onDocker } from "./support/stack.ts";
+import { channelOf, connect, FRIEND, newToken, post, SECRET_HEADER, taken, takenInTime } from "./support/telegram.ts";
+import { until } from "./support/wait.ts";
+
+const IDLE_SECONDS = 8;
+const stack = await fakeAgentStack({ vars: { IDLE_TIMEOUT: String(IDLE_SECONDS) } });
+const { agent, rpc, telegram } = stack;
+afterEach(() => {
+  agent.behave();
+  rpc.control.reset();
+  telegram.down = false;
+});
+
+const texts = (count: number, what = "message"): string[] => Array.from({ length: count }, (_, at) => `${what} ${at}`);
+const rows = (asset: string, query: string) => objectRows(stack, asset, query);
+
+/** An owner whose agent fell asleep after it was set up. */
+async function asleep(name: string): Promise<{ owned: Owned; token: string }> {
+  const owned = await Owned.ofNew(stack, name);
+  const token = await connect(stack, owned);
+  await owned.start();
+  await owned.in("asleep");
+  return { owned, token };
+}
+
+test("a channel is set up with a token that Telegram knows, and shown without it", async () => {
+  const owned = await Owned.ofNew(stack, "set-up.molt");
+  const none = { name: "telegram", prefix: null, dmPolicy: "pairing", waiting: 0, lastMessageAt: null, problem: null };
+  assert.deepEqual(await channelOf(owned), { ...none, state: "off" });
+  const token = newToken();
+  const answer = await owned.client.put(`${owned.path}/channels/telegram`, { token });
+  assert.equal(answer.status, 200, answer.text);
+  assert.ok(!answer.text.includes(token.slice(0, 9)));
+  const { effect, ...shown } = answer.json();
+  assert.equal(effect, "nextStart");
+  assert.deepEqual(shown, { ...none, state: "connecting", prefix: token.slice(0, 8) });
+  await until("connected", async () => (await channelOf(owned)).state === "connected");
+  assert.deepEqual(
+    telegram.calls(token).map(({ method }) => method),
+    ["getMe", "setWebhook"],
+  );
+  const { url, secret } = telegram.webhook(token) ?? assert.fail();
+  assert.match(url, new RegExp(`^${stack.appOrigin}/hooks/telegram/${owned.asset}/[a-z2-7]{116}$`));
+  assert.match(secret, /^[a-z2-7]{52}$/);
+  // The local runtime keeps traces, which name URLs; in production there are none (wrangler.toml).
+  const stored = stack.filesWith(token).filter((file) => !file.includes("/observability/"));
+  assert.deepEqual(stored, [], "the token is sealed");
+
+  const { agentUrl } = await owned.start();
+  const { config, secrets } = agent.injected(agentUrl);
+  assert.equal(secrets.telegram, token);
+  assert.equal(secrets["telegram-secret"], secret);
+  assert.equal(config.channels.telegram.webhookUrl, url);
+  assert.equal(config.channels.telegram.dmPolicy, "pairing");
+  await owned.stop();
+});
+
+test("who may write is as its owner chose, and open has a warning", async () => {
+  const owned = await Owned.ofNew(stack, "policies.molt");
+  const put = (body: object) => owned.client.put(`${owned.path}/channels/telegram`, body);
+  assertProblem(await put({}), 400, "invalid_field", "token");
+  const token = await connect(stack, owned);
+  const chosen = async (body: object) => {
+    const answer = await put(body);
+    assert.equal(answer.status, 200, answer.text);
+    const { dmPolicy, allowFrom, warning } = answer.json();
+    return { dmPolicy, allowFrom, warned: warning !== undefined };
+  };
+  assert.deepEqual(await chosen({ dmPolicy: "open" }), { dmPolicy: "open", allowFrom: undefined, warned: true });
+  const list = { dmPolicy: "allowlist", allowFrom: ["4242", "7"] };
+  assert.deepEqual(await chosen(list), { ...list, warned: false });
+  const { agentUrl } = await owned.start();
+  const { allowFrom, dmPolicy } = agent.injected(agentUrl).config.channels.telegram;
+  assert.deepEqual({ allowFrom, dmPolicy }, list);
+  for (const [body, field] of [
+    [{ dmPolicy: "all" }, "dmPolicy"],
+    [{ dmPolicy: 1 }, "dmPolicy"],
+    [{ dmPolicy: "allowlist" }, "allowFrom"],
+    [{ dmPolicy: "allowlist", allowFrom: [4242] }, "allowFrom"],
+    [{ dmPolicy: "allowlist", allowFrom: ["@friend"] }, "allowFrom"],
+    [{ allowFrom: ["1"] }, "allowFrom"],
+    [{ token: 1 }, "token"],
+  ] as const) {
+    assertProblem(await put(body), 400, "invalid_field", field);
+  }
+  for (const bad of ["", "x", `${token}x y`, "sk-0123456789abcdef0123456789"])
+    assertProblem(await put({ token: bad }), 422, "invalid_value", "token");
+  const unknown = await put({ token: `1000000000:invalid${"x".repeat(30)}` });
+  assertProblem(unknown, 422, "invalid_value", "token");
+  telegram.down = true;
+  assertProblem(await put({ token: newToken() }), 502, "channel_unavailable");
+  telegram.down = false;
+  const { state, ...kept } = await channelOf(owned);
+  assert.deepEqual([kept.prefix, kept.dmPolicy, kept.allowFrom], [token.slice(0, 8), "allowlist", ["4242", "7"]]);
+  for (const channel of ["discord", "Telegram", "telegram2"])
+    assertProblem(await owned.client.put(`${owned.path}/channels/${channel}`, { token }), 404, "not_found");
+  await owned.stop();
+});
+
+test("c18 a message wakes a sleeping agent, which gets it once", async () => {
+  const { owned, token } = await asleep("woken.molt");
+  const id = telegram.write(token, FRIEND, "are you there?");
+  await until("it is taken in", () => telegram.pending(token) === 0);
+  assert.deepEqual(telegram.answers(token), [200]);
+  await owned.in("running");
+  const visitor = await owned.enter(stack);
+  assert.deepEqual(await takenInTime(visitor, 1), [{ id, text: "are you there?" }]);
+  const { lastMessageAt, waiting, problem } = await channelOf(owned);
+  assert.ok(Math.abs(Date.parse(lastMessageAt ?? "") - Date.now()) < 60_000);
+  assert.deepEqual([waiting, problem], [0, null]);
+  const { wakes } = (await owned.client.get(`${owned.path}/wakes`)).json();
+  assert.equal(wakes[0].cause, "channel");
+  await owned.in("asleep");
+  assert.deepEqual(rows(owned.asset, "SELECT state, body FROM inbox"), [{ state: "done", body: "" }]);
+});
+
+test("c18 one that its owner stopped stays so, and gets its messages when it is started", async () => {
+  const owned = await Owned.ofNew(stack, "stopped.molt");
+  const token = await connect(stack, owned);
+  telegram.write(token, FRIEND, "hello?");
+  await until("it waits", async () => (await channelOf(owned)).waiting === 1);
+  assert.equal((await owned.status()).state, "asleep");
+  assert.equal(agent.most(owned.asset), 0, "it was not woken");
+  await owned.start();
+  const visitor = await owned.enter(stack);
+  assert.equal((await takenInTime(visitor, 1))[0]?.text, "hello?");
+  await owned.stop();
+});
+
+test("c20 200 messages while it boots, and it is killed twice on the way: each once and in order", async () => {
+  const { owned, token } = await asleep("many.molt");
+  agent.behaveAt(owned.asset, { boot: { afterMs: 3000 } });
+  const sent = texts(200).map((text) => ({ id: telegram.write(token, FRIEND, text), text }));
+  await owned.in("starting");
+  await killContainer(stack, owned.asset);
+  await owned.in("running", { within: 120_000 });
+  const visitor = await owned.enter(stack);
+  await takenInTime(visitor, 10, { within: 120_000, every: 20 });
+  await killContainer(stack, owned.asset);
+  await until("all are taken in", () => telegram.pending(token) === 0, { within: 120_000 });
+  await until("it runs again", async () => (await taken(visitor)).length === 200, { within: 180_000 });
+  assert.deepEqual(await taken(visitor), sent);
+  await owned.stop();
+  await owned.start();
+  assert.deepEqual(await taken(visitor), sent, "and that is saved");
+  await owned.stop();
+});
+
+test("c20 what the agent has accepted, and no snapshot holds, is given to the one that is started in its place", async () => {
+  const { owned, token } = await asleep("lost.molt");
+  await owned.start();
+  const visitor = await owned.enter(stack);
+  telegram.write(token, FRIEND, "one");
+  await takenInTime(visitor, 1);
+  await until("accepted", () => rows(owned.asset, "SELECT 1 FROM inbox WHERE state = 'accepted'").length === 1);
+  await killContainer(stack, owned.asset);
+  await until("it is back", async () => (await taken(visitor)).length === 1, { within: 120_000 });
+  // A gateway that ends is saved first: what it has is not given to it again.
+  telegram.write(token, FRIEND, "two");
+  await takenInTime(visitor, 2);
+  if (!onDocker) await killGateway(stack, owned.asset);
+  else await visitor.request("POST", "/end");
+  await until("done", () => rows(owned.asset, "SELECT 1 FROM inbox WHERE state = 'done'").length === 2);
+  telegram.write(token, FRIEND, "three");
+  const all = await takenInTime(visitor, 3, { within: 120_000 });
+  assert.deepEqual(
+    all.map(({ text }) => text),
+    ["one", "two", "three"],
+  );
+  await owned.stop();
+});
+
+test("c20 an agent that dies over a message, and a Worker that does, lose and double none", async () => {
+  const { owned, token } = await asleep("dies-over-it.molt");
+  await owned.start();
+  const visitor = await owned.enter(stack);
+  const first = telegram.write(token, FRIEND, "first");
+  await takenInTime(visitor, 1);
+  agent.behaveAt(owned.asset, { telegram: { exitAfter: first + 1 } });
+  telegram.write(token, FRIEND, "deadly");
+  await until("it died", async () => (await owned.status()).state !== "running");
+  agent.behaveAt(owned.asset, {});
+  const sent = ["first", "deadly", ...texts(20)];
+  for (const text of sent.slice(2)) telegram.write(token, FRIEND, text);
+  await until("some are taken in", () => telegram.pending(token) < 15, { every: 10 });
+  await stack.replaceWorker(() => killWorkerd(stack).catch(() => {}));
+  await until("all are taken", async () => (await taken(visitor)).length === sent.length, { within: 180_000 });
+  const got = (await taken(visitor)).map(({ text }) => text);
+  assert.deepEqual(got, sent);
+  await owned.stop();
+});
+
+test("only the agent's word that it has a message for good counts", async () => {
+  const { owned, token } = await asleep("vague.molt");
+  agent.behaveAt(owned.asset, { telegram: { vague: true } });
+  const id = telegram.write(token, FRIEND, "kept");
+  await owned.in("running");
+  await until("it is told", async () => (await channelOf(owned)).problem !== null);
+  assert.equal((await channelOf(owned)).waiting, 1);
+  agent.behaveAt(owned.asset, { telegram: { refuse: true } });
+  await until("tried again", () =>
+    rows(owned.asset, "SELECT attempts FROM inbox").some(({ attempts }) => attempts >= 2),
+  );
+  agent.behaveAt(owned.asset, {});
+  const visitor = await owned.enter(stack);
+  assert.deepEqual(await takenInTime(visitor, 1), [{ id, text: "kept" }]);
+  await until("all is well", async () => (await channelOf(owned)).problem === null);
+  await owned.stop();
+});
+
+test("a message that comes twice is taken once, as is one that was delivered before", async () => {
+  const owned = await Owned.ofNew(stack, "twice.molt");
+  const token = await connect(stack, owned);
+  const { url, secret } = telegram.webhook(token) ?? assert.fail();
+  const update = JSON.stringify({ update_id: 7, message: { text: "once" } });
+  const send = async () => assert.equal((await post(stack, url, update, { [SECRET_HEADER]: secret })).status, 200);
+  await Promise.all([send(), send(), send()]);
+  assert.equal((await channelOf(owned)).waiting, 1);
+  await owned.start();
+  const visitor = await owned.enter(stack);
+  await takenInTime(visitor, 1);
+  await send();
+  await owned.stop();
+  await send();
+  await owned.start();
+  const after = JSON.stringify({ update_id: 8, message: { text: "after" } });
+  assert.equal((await post(stack, url, after, { [SECRET_HEADER]: secret })).status, 200);
+  assert.deepEqual(await takenInTime(visitor, 2), [
+    { id: 7, text: "once" },
+    { id: 8, text: "after" },
+  ]);
+  await owned.stop();
+});
+
+test("a channel that is deleted is gone from the agent, from Telegram and from here", async () => {
+  const owned = await Owned.ofNew(stack, "deleted.molt");
+  const token = await connect(stack, owned);
+  const { url, secret } = telegram.webhook(token) ?? assert.fail();
+  const { agentUrl } = await owned.start();
+  await owned.stop();
+  telegram.write(token, FRIEND, "never read");
+  await until("it waits", async () => (await channelOf(owned)).waiting === 1);
+  await owned.start();
+  const deleted = await owned.client.request("DELETE", `${owned.path}/channels/telegram`);
+  assert.equal(deleted.status, 200, deleted.text);
+  assert.deepEqual([deleted.json().state, deleted.json().effect], ["off", "restarting"]);
+  await until("Telegram is told", () => telegram.webhook(token) === undefined);
+  for (const table of ["secrets", "channels", "inbox"])
+    assert.deepEqual(rows(owned.asset, `SELECT * FROM ${table}`), [], table);
+  const update = JSON.stringify({ update_id: 1 });
+  assertProblem(await post(stack, url, update, { [SECRET_HEADER]: secret }), 404, "not_found");
+  await until("it was started anew", () => agent.injected(agentUrl).config.channels === undefined);
+  await owned.in("running");
+  await owned.stop();
+});
+
+test("c08 after a transfer the old bot reaches nothing, and Telegram is told", async () => {
+  const { owned, token } = await asleep("sold.molt");
+  const { url, secret } = telegram.webhook(token) ?? assert.fail();
+  const update = (id: number) => JSON.stringify({ update_id: id, message: { text: "for the old one" } });
+  const send = (id: number) => post(stack, url, update(id), { [SECRET_HEADER]: secret });
+  rpc.control.transfer(owned.asset, (await devKeypair("buyer")).address);
+  // Nobody has looked since: it may be kept, and wakes nobody.
+  const early = await send(1);
+  assert.ok([200, 404].includes(early.status), early.text);
+  const next = await Owned.of(stack, owned.asset, "buyer");
+  assertProblem(await send(2), 404, "not_found");
+  for (const table of ["secrets", "channels", "inbox"])
+    assert.deepEqual(rows(owned.asset, `SELECT * FROM ${table}`), [], table);
+  await until("Telegram is told", () => telegram.webhook(token) === undefined);
+  await until("that is written down", () =>
+    rows(owned.asset, "SELECT entry FROM audit").some(
+      ({ entry }) => entry === '{"event":"webhook_removed","told":true}',
+    ),
+  );
+  assert.equal((await channelOf(next)).state, "off");
+  assertProblem(await send(3), 404, "not_found");
+  assert.equal((await next.status()).state, "asleep");
+  // The new owner's bot has another door, and the old one still none.
+  const other = await connect(stack, next);
+  assert.notEqual(telegram.webhook(other)?.url, url);
+  assertProblem(await send(4), 404, "not_found");
+});
+
+test("who waits is listed, let in and sent away by the owner alone", async () => {
+  const owned = await Owned.ofNew(stack, "pairing.molt");
+  const { client, path } = owned;
+  assertProblem(await client.get(`${path}/pairing`), 409, "wrong_state");
+  const friend = { id: "gy78iSSlz7xFxwBfWQxTGr5smoWWw8jU", kind: "person", name: "Friend (telegram 4242)" };
+  const phone = { id: "0b5a-1", kind: "device", name: "A phone" };
+  agent.behaveAt(owned.asset, { pairing: { waiting: [{ ...friend, askedAt: 1_000 }, phone] } });
+  await owned.start();
+  const listed = await client.get(`${path}/pairing`);
+  assert.equal(listed.status, 200, listed.text);
+  const shown = { ...friend, askedAt: "1970-01-01T00:00:01.000Z" };
+  assert.deepEqual(listed.json(), { waiting: [shown, { ...phone, askedAt: null }] });
+  const approved = await client.post(`${path}/pairing/${friend.id}/approve`);
+  assert.deepEqual([approved.status, approved.json().waiting.length], [200, 1], approved.text);
+  const rejected = await client.post(`${path}/pairing/${phone.id}/reject`);
+  assert.deepEqual([rejected.status, rejected.json().waiting], [200, [shown]]);
+  const words = agent.notesOf(owned.asset, "pairing").flatMap(({ argv }) => argv ?? []);
+  assert.deepEqual(words, [`--approve=${friend.id}`, `--reject=${phone.id}`]);
+  await until("it is saved", async () => (await owned.snapshots()).length > 0);
+  assertProblem(await client.post(`${path}/pairing/nobody/approve`), 404, "not_found");
+  for (const id of ["--approve", "a%20b", "x".repeat(65)])
+    assertProblem(await client.post(`${path}/pairing/${id}/approve`), 400, "invalid_field", "id");
+  const stranger = await Owned.ofNew(stack, "pairing-stranger.molt", "buyer");
+  assertProblem(await stranger.client.get(`${path}/pairing`), 403, "forbidden");
+  assertProblem(await stranger.client.post(`${path}/pairing/${friend.id}/approve`), 403, "forbidden");
+  await owned.stop();
+});
+
+test("what Telegram can't be told at once it is told later, and its owner sees that", async () => {
+  const owned = await Owned.ofNew(stack, "told-later.molt");
+  telegram.down = true;
+  // As an owner who sets it as a secret, where Telegram is not asked.
+  const token = newToken();
+  assert.equal((await owned.client.put(`${owned.path}/secrets/telegram`, { value: token })).status, 200);
+  const told = await until("it is told", async () => {
+    const channel = await channelOf(owned);
+    return channel.problem !== null && channel;
+  });
+  assert.equal(told.state, "connecting");
+  telegram.down = false;
+  await until("connected", async () => (await channelOf(owned)).state === "connected");
+  assert.equal((await channelOf(owned)).problem, null);
+  assert.ok(telegram.webhook(token));
+});
