@@ -10,6 +10,7 @@ import { fromRoot, ROOT } from "./lib/project.mjs";
 
 /** Every file that reads a secret's value, and what for: none of them compares it with what a caller sent. */
 const READ_BY = {
+  "core/src/hook.rs": "reads a bot's number out of its token, makes a webhook's URL and the mark of it",
   "core/src/keyless.rs":
     "puts it into the header of a provider's request; looks at a public prefix of an owner's own key",
   "core/src/messages.rs": "carries it from the Worker to the object",
@@ -18,11 +19,14 @@ const READ_BY = {
   "core/src/secrets.rs": "judges the form of what an owner sets",
   "core/src/session.rs": "makes the key that tokens are signed with",
   "core/src/webhook.rs": "its length, at the start",
+  "durable_objects/src/bot_api.rs": "puts it into the URL of Telegram's Bot API, which wants it there",
+  "durable_objects/src/channels.rs": "tells Telegram and the agent what opens their webhook",
+  "durable_objects/src/inbox.rs": "puts it into the header of a message to the agent",
   "durable_objects/src/injection.rs": "writes it to the container's standard input",
   "durable_objects/src/models.rs": "puts it into the header of a provider's request",
 };
 /** Where a caller's text is compared with a secret, each time by `Secret::ct_eq`. */
-const COMPARED_BY = ["core/src/webhook.rs"];
+const COMPARED_BY = ["core/src/hook.rs", "core/src/webhook.rs"];
 /** What compares early, or looks within. */
 const COMPARES =
   /==|!=|\.(?:eq|ne|cmp|partial_cmp|starts_with|ends_with|contains|strip_prefix|strip_suffix|find)\(|\bmatches!/;
@@ -30,6 +34,7 @@ const COMPARES =
 const PUBLIC_PREFIX = "value.expose().starts_with(SETUP_TOKEN)";
 /** The only files that send requests, and what they send them to. */
 const SENDERS = {
+  "durable_objects/src/bot_api.rs": "Telegram's Bot API, or the operator's TELEGRAM_API_URL",
   "durable_objects/src/models.rs": "a provider of models: the operator's base URL, or the catalogue's",
   "durable_objects/src/solana.rs": "an RPC endpoint of SOLANA_RPC_URLS",
 };
@@ -68,7 +73,7 @@ test("no secret's value is compared but in constant time", () => {
 });
 
 test("what a caller sends is compared with a secret by one function, and nobody else has it", () => {
-  assert.deepEqual(holding(/\.ct_eq\(/), ["core/src/secret.rs", ...COMPARED_BY]);
+  assert.deepEqual(holding(/\.ct_eq\(/).sort(), ["core/src/secret.rs", ...COMPARED_BY].sort());
   assert.deepEqual(holding(/\bsubtle::/), ["core/src/secret.rs"]);
   const text = sources.get("core/src/secret.rs") ?? "";
   assert.match(text, /self\.0\.as_bytes\(\)\.ct_eq\(other\.0\.as_bytes\(\)\)\.into\(\)/);
@@ -83,7 +88,7 @@ test("a token's signature is checked by its library alone, and a ticket is looke
   assert.match(sources.get("durable_objects/src/store/access.rs") ?? "", /DELETE FROM tickets WHERE hash = \?/);
 });
 
-test("requests are sent by two files, to the operator's addresses, and follow no redirect", () => {
+test("requests are sent by three files, to the operator's addresses, and follow no redirect", () => {
   assert.deepEqual(
     holding(/\bFetch::|\bfetch_with_str\b|\bfetch_with_request\b(?!.*stub)/).filter((name) => !(name in SENDERS)),
     [

@@ -112,7 +112,8 @@ test("c19 what is uploaded follows what changed, and not how much there is", asy
   await uploads("1 MiB inserted in the middle", 1.5 * MIB);
 
   files["media/big.bin"] = Buffer.concat([big.subarray(0, 9 * MIB), big.subarray(11 * MIB)]);
-  await uploads("2 MiB deleted from the middle", 0.5 * MIB);
+  // The index, and the chunks on both sides of the cut.
+  await uploads("2 MiB deleted from the middle", 0.3 * MIB + 4 * MAX_CHUNK);
 
   files["agents/main/sessions/1.jsonl"] = randomBytes(MIB);
   await uploads("a file of 1 MiB before all others", 1.5 * MIB);

@@ -177,6 +177,7 @@ test("processes have the caller's environment and nothing of the host's", async 
       .sort(),
     [
       "AGENT_COMPILE_CACHE",
+      "AGENT_HOOK_PORT",
       "AGENT_HOST",
       "AGENT_PORT",
       "AGENT_ROOT",
