@@ -55,6 +55,8 @@ export class Wrangler {
           CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false",
           // No look-ups, no records elsewhere, no meeting with other runs on the machine.
           CLOUDFLARE_CF_FETCH_ENABLED: "false",
+          // It would keep the URL of every request on disk, a bot's token among them.
+          X_LOCAL_OBSERVABILITY: "false",
           WRANGLER_HIDE_BANNER: "true",
           WRANGLER_LOG_PATH: join(dirname(storage), "logs"),
           WRANGLER_REGISTRY_PATH: join(dirname(storage), "registry"),
