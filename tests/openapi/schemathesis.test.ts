@@ -16,6 +16,7 @@ import { devAssetAddress, devKeypair } from "../../dev/solana/accounts.ts";
 import { ROOT } from "../../dev/stack.ts";
 import { fakeAgentStack, Owned } from "../support/agent.ts";
 import { challenge } from "../support/login.ts";
+import { connect, SECRET_HEADER } from "../support/telegram.ts";
 import { SESSION_COOKIE } from "../support/tokens.ts";
 import { AgentWallet, newWallet, SOL, signedBy } from "../support/wallet.ts";
 import { Door, HOOK, ID, ORIGIN, SESSION } from "./door.ts";
@@ -122,7 +123,15 @@ test("the service answers as described, whatever is sent", { timeout: LIMIT_MS +
   context.diagnostic(output.trim().split("\n").slice(-12).join("\n"));
 });
 
-/** What no generator comes upon: a request for a snapshot is one without any body, and what is sent was signed before. */
+const WAITING = [
+  { id: "gy78iSSlz7xFxwBfWQxTGr5smoWWw8jU", kind: "person", name: "Friend", askedAt: 1_000 },
+  { id: "0b5a-1", kind: "device", name: "A phone" },
+] as const;
+
+/**
+ * What no generator comes upon: a request for a snapshot is one without any body, what is sent was signed before, who is let
+ * in waits at a running agent, and a message comes by a secret path.
+ */
 async function byHand(): Promise<void> {
   const session = await Owned.of(stack, asset);
   await session.start();
@@ -133,12 +142,20 @@ async function byHand(): Promise<void> {
   const signed = JSON.stringify({ transaction: await signedBy(wallet, transaction) });
   const headers = { origin: ORIGIN, cookie: `${SESSION_COOKIE}=${SESSION}` };
   const json = { ...headers, "content-type": "application/json" };
+  stack.agent.behaveAt(asset, { pairing: { waiting: WAITING } });
+  const hook = stack.telegram.webhook(await connect(stack, session)) ?? assert.fail("no webhook");
+  const secret = { "content-type": "application/json", [SECRET_HEADER]: hook.secret };
+  const [person, device] = WAITING;
   const requests: [string, RequestInit][] = [
-    ["snapshots", { headers }],
-    ["wallet/transactions/send", { headers: json, body: signed }],
+    [`${owned.path}/snapshots`, { headers }],
+    [`${owned.path}/wallet/transactions/send`, { headers: json, body: signed }],
+    [`${owned.path}/pairing`, { method: "GET", headers }],
+    [`${owned.path}/pairing/${person.id}/approve`, { headers }],
+    [`${owned.path}/pairing/${device.id}/reject`, { headers }],
+    [new URL(hook.url).pathname, { headers: secret, body: JSON.stringify({ update_id: 1 }) }],
   ];
   for (const [path, init] of requests) {
-    const answer = await fetch(`${door.url}${owned.path}/${path}`, { method: "POST", ...init });
+    const answer = await fetch(`${door.url}${path}`, { method: "POST", ...init });
     assert.ok(answer.status < 300, `${path}: ${await answer.text()}`);
   }
 }
