@@ -1,5 +1,6 @@
 // What the tests share: a root of their own, the commands run as real processes, ports, waiting for conditions.
 import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -29,6 +30,7 @@ export async function makeSandbox(test, more = {}) {
  * @param {Record<string, string>} more
  */
 export function sandboxAt(root, more) {
+  mkdirSync(COMPILED_AGENT, { recursive: true, mode: 0o700 });
   const env = {
     PATH: process.env.PATH ?? "",
     AGENT_ROOT: root,

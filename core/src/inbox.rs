@@ -15,6 +15,8 @@ pub const MAX_WAITING_BYTES: u64 = 16 * 1024 * 1024;
 pub const DROPPED_AFTER: Seconds = Seconds::new(24 * 60 * 60);
 /// A second time is noticed for so long.
 pub const REMEMBERED_FOR: Seconds = Seconds::new(48 * 60 * 60);
+/// Of so many at most, the newest, lest whoever floods a bot fills its object.
+pub const MAX_REMEMBERED: u32 = 10_000;
 const FIRST_PAUSE: u32 = 1;
 const LONGEST_PAUSE: Seconds = Seconds::new(3600);
 /// The largest whole number that JavaScript tells from its neighbours.

@@ -39,7 +39,8 @@ CREATE TABLE prepared (
 CREATE TABLE channels (owner TEXT NOT NULL, name TEXT NOT NULL, row TEXT NOT NULL, PRIMARY KEY (owner, name));
 CREATE TABLE inbox (
     owner TEXT NOT NULL, bot INTEGER NOT NULL, id INTEGER NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL,
-    received_at INTEGER NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL, PRIMARY KEY (owner, bot, id));"];
+    received_at INTEGER NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL, PRIMARY KEY (owner, bot, id));
+CREATE INDEX inbox_by_state ON inbox (owner, state, id);"];
 
 /// How many migrations that this version does not know the database may have had: a Worker can be rolled back by one.
 const AHEAD: usize = 1;

@@ -5,7 +5,7 @@ use multiclaw_core::channel::{Channel, TELEGRAM};
 use multiclaw_core::error::Failure;
 use multiclaw_core::hook::BotId;
 use multiclaw_core::ids::Wallet;
-use multiclaw_core::inbox::{DROPPED_AFTER, REMEMBERED_FOR, UpdateId, fits};
+use multiclaw_core::inbox::{DROPPED_AFTER, MAX_REMEMBERED, REMEMBERED_FOR, UpdateId, fits};
 use multiclaw_core::time::Timestamp;
 use serde::Deserialize;
 
@@ -121,7 +121,7 @@ impl Store {
         }
         let load: Option<Load> = self.row(
             "SELECT COUNT(*) AS count, TOTAL(LENGTH(CAST(body AS BLOB))) AS bytes FROM inbox WHERE owner = ?
-             AND state <> 'done'",
+             AND state IN ('waiting', 'accepted')",
             vec![owner.to_string().into()],
         )?;
         #[allow(
@@ -201,17 +201,22 @@ impl Store {
     /// that waits was tried with this one.
     pub fn return_accepted(&self, owner: Wallet, now: Timestamp) -> Outcome<()> {
         self.run(
-            "UPDATE inbox SET state = 'waiting', retry_at = ? WHERE owner = ? AND state <> 'done'",
+            "UPDATE inbox SET state = 'waiting', retry_at = ? WHERE owner = ? AND state IN ('waiting', 'accepted')",
             vec![millis(now), owner.to_string().into()],
         )
     }
 
-    /// Drops what waited too long, and gives how many; forgets those that are done with for long.
+    /// Drops what waited too long, and gives how many; forgets those that are done with for long, and all but the newest.
     pub fn drop_late(&self, owner: Wallet, now: Timestamp) -> Outcome<u32> {
         let owner = || owner.to_string().into();
         self.run(
             "DELETE FROM inbox WHERE owner = ? AND state = 'done' AND received_at <= ?",
             vec![owner(), millis(now.saturating_sub(REMEMBERED_FOR))],
+        )?;
+        self.run(
+            "DELETE FROM inbox WHERE owner = ?1 AND state = 'done' AND id <=
+             (SELECT id FROM inbox WHERE owner = ?1 AND state = 'done' ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            vec![owner(), i64::from(MAX_REMEMBERED).into()],
         )?;
         self.delete(
             "inbox WHERE owner = ? AND state = 'waiting' AND received_at <= ?",
