@@ -45,23 +45,6 @@ test("a new agent sleeps, and its status says where it will be", async () => {
   assert.equal(url.host.slice(53), stack.agentDomain);
 });
 
-test("c15 with an EGRESS_ALLOW that is none no container starts, and the log says what was expected", async () => {
-  const owned = await Owned.ofNew(stack, "walled.molt");
-  for (const value of ["0.0.0.0/0", "10.0.0.0/33", "public", "10.1.0.0/16,"]) {
-    const before = stack.logs.length;
-    await reconfigure(stack, { vars: { EGRESS_ALLOW: value } });
-    await owned.ask("start");
-    const told = (line: string): boolean =>
-      line.includes("misconfigured") && /EGRESS_ALLOW.*networks like 10\.1\.0\.0\/16/.test(line);
-    await until(`${value} to be refused`, () => stack.logs.slice(before).some(told));
-    await owned.ask("stop");
-  }
-  assert.equal(agent.most(owned.asset), 0, "none ever ran");
-  await reconfigure(stack, { vars: { EGRESS_ALLOW: "10.1.0.0/16" } });
-  await owned.start({ within: 90_000 });
-  await reconfigure(stack);
-});
-
 test("c18 a start goes through its phases in order, and every listener sees them", async () => {
   const owned = await Owned.ofNew(stack, "phases.molt");
   const streams = [await owned.events(), await owned.events()];
@@ -100,7 +83,7 @@ test("c18 starts are single-flight: many at once are one, and one of a running a
 test("c13 the owner's identity and secrets come on standard input, never by arguments or environment", async () => {
   const owned = await Owned.ofNew(stack, "injected.molt");
   const { agentUrl } = await owned.start();
-  const { config, secrets } = agent.injected();
+  const { config, secrets } = agent.injected(agentUrl);
   const wallet = await devWalletAddress("owner");
   assert.equal(config.gateway.auth.mode, "trusted-proxy");
   assert.deepEqual(config.gateway.auth.trustedProxy.allowUsers, [wallet]);
@@ -236,4 +219,22 @@ test("agents are apart: one's start, state and events are not another's", async 
   const sandboxes = agent.begun("init").map(({ sandbox }) => sandbox);
   assert.notEqual(sandboxes.at(-1), sandboxes.at(-2));
   events.close();
+});
+
+// The last one: the service is restarted under whatever else runs.
+test("c15 with an EGRESS_ALLOW that is none no container starts, and the log says what was expected", async () => {
+  const owned = await Owned.ofNew(stack, "walled.molt");
+  for (const value of ["0.0.0.0/0", "10.0.0.0/33", "public", "10.1.0.0/16,"]) {
+    const before = stack.logs.length;
+    await reconfigure(stack, { vars: { EGRESS_ALLOW: value } });
+    await owned.ask("start");
+    const told = (line: string): boolean =>
+      line.includes("misconfigured") && /EGRESS_ALLOW.*networks like 10\.1\.0\.0\/16/.test(line);
+    await until(`${value} to be refused`, () => stack.logs.slice(before).some(told));
+    await owned.ask("stop");
+  }
+  assert.equal(agent.most(owned.asset), 0, "none ever ran");
+  await reconfigure(stack, { vars: { EGRESS_ALLOW: "10.1.0.0/16" } });
+  await owned.start({ within: 90_000 });
+  await reconfigure(stack);
 });

@@ -17,10 +17,13 @@ const PRIVATE = [
   "fe80::/10",
 ];
 
-/** What keeps a start fast and quiet: no calls to a package registry, no discovery, no work nobody asked for. */
+/**
+ * What keeps a start fast and quiet: no calls to a package registry, no discovery, no work nobody asked for. The denied are
+ * plugins that OpenClaw would fetch by itself before it serves, codex for each model of OpenAI's that has no address of its own.
+ */
 const DEFAULTS = {
   gateway: { terminal: { enabled: false }, controlUi: { sessionObserver: false } },
-  plugins: { deny: ["perplexity"] },
+  plugins: { deny: ["perplexity", "codex"] },
   tools: { web: { search: { enabled: false } } },
   update: { checkOnStart: false },
   discovery: { mdns: { mode: "off" } },

@@ -67,7 +67,7 @@ test("secrets and configuration are files for the agent's user alone", async (t)
   assert.equal(config.gateway.auth.trustedProxy.allowLoopback, true);
   assert.deepEqual(config.gateway.auth.trustedProxy.allowUsers, [OWNER]);
   assert.deepEqual(config.secrets.providers.host, { source: "file", path: sandbox.paths.secrets, mode: "json" });
-  assert.deepEqual(config.plugins, { deny: ["perplexity"], entries: { "admin-http-rpc": { enabled: true } } });
+  assert.deepEqual(config.plugins, { deny: ["perplexity", "codex"], entries: { "admin-http-rpc": { enabled: true } } });
   assert.equal(config.agents.defaults.utilityModel, "");
   assert.ok(!config.logging.file.startsWith(sandbox.paths.state));
 });

@@ -15,7 +15,7 @@ import { LABELS, runMark } from "../../scripts/lib/leftovers.mjs";
 import { Owned } from "../support/agent.ts";
 import { Client } from "../support/client.ts";
 import { login } from "../support/login.ts";
-import { docker, sidecarOf } from "./support.ts";
+import { docker, inside, sidecarOf } from "./support.ts";
 
 const STARTS_WITHIN_MS = 240_000;
 
@@ -80,6 +80,9 @@ test("an owner signs in, and starts and stops the real agent", { timeout: 600_00
   assert.deepEqual(others, []);
   assert.equal(docker("inspect", "--format", "{{.Config.User}}", container).trim(), "agent");
   assert.equal(docker("inspect", "--format", "{{.Config.Image}}", sidecarOf(container)).trim(), sidecar);
+  const log = inside(container, "root", "cat /run/agent/agent.log");
+  assert.match(log, /listening/);
+  assert.doesNotMatch(log, /npm view|registry\./, "nothing was asked of a package registry, though there is no key");
   await owned.stop();
   assert.equal((await owned.snapshots()).length, 1);
 });

@@ -12,7 +12,7 @@ export interface Patience {
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  { within = 60_000, every = 100 }: Patience = {},
+  { within = 120_000, every = 100 }: Patience = {},
 ): Promise<T> {
   const deadline = Date.now() + within;
   for (;;) {
@@ -24,7 +24,7 @@ export async function until<T>(
 }
 
 /** The promise, or an error that names what took too long. */
-export async function inTime<T>(what: string, promise: Promise<T>, within = 30_000): Promise<T> {
+export async function inTime<T>(what: string, promise: Promise<T>, within = 60_000): Promise<T> {
   const patience = new AbortController();
   const late = delay(within, undefined, { signal: patience.signal }).then(() => {
     throw new Error(`not within ${within / 1000} s: ${what}`);
