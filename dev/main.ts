@@ -40,7 +40,14 @@ async function main(): Promise<void> {
   let ready = false;
   const stack = await new Progress(step, { first: step }).step("Service", async (report) => {
     const onLog = (line: string): void => (ready ? console.log(line) : report(line));
-    return startStack({ stateDir: join(ROOT, ".cache", "dev"), port, wranglerArgs: rest, secrets, onLog });
+    return startStack({
+      stateDir: join(ROOT, ".cache", "dev"),
+      port,
+      wranglerArgs: rest,
+      watched: true,
+      secrets,
+      onLog,
+    });
   });
   ready = true;
 

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundled } from "./bundle.ts";
 import { devConfig, type WranglerConfig } from "./config.ts";
 import { type Containers, type Engine, onEngine, standIn } from "./containers.ts";
 import { type EchoModel, startEchoModel } from "./echo-model/server.ts";
@@ -21,6 +22,8 @@ export interface StackOptions {
   /** A free one where none is given. */
   port?: number;
   wranglerArgs?: readonly string[];
+  /** Starts the Worker anew when its code changes. */
+  watched?: boolean;
   /** What wrangler runs, made of the run's configuration: that of the Worker that is asked from outside, and by name others. */
   workers?: (config: WranglerConfig) => { outer: WranglerConfig; others: Readonly<Record<string, WranglerConfig>> };
   /** Over those of the run; an empty text is a value too. */
@@ -113,8 +116,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       chmodSync(file, 0o600);
       return file;
     };
-    const config = written("wrangler", outer);
-    const otherConfigs = Object.entries(others).map(([name, content]) => written(name, content));
+    const made = (name: string, content: WranglerConfig): Promise<WranglerConfig> =>
+      options.watched ? Promise.resolve(content) : bundled(content, join(stateDir, "workers", name));
+    const config = written("wrangler", await made("wrangler", outer));
+    const otherConfigs: string[] = [];
+    for (const [name, content] of Object.entries(others)) otherConfigs.push(written(name, await made(name, content)));
     // Wrangler reads the secrets beside the configuration: they appear on no command line and in no environment.
     writeSecrets(join(stateDir, ".dev.vars"), withSecrets({ ...newSecrets(), ...containers.secrets }, options.secrets));
 

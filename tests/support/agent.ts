@@ -1,11 +1,9 @@
 // The fake agent seen from a test: what it is told to do wrong, what it noted, and waiting for its owner's view of it.
 import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { json } from "node:stream/consumers";
 import { after } from "node:test";
 import { build } from "esbuild";
 import { devAssetAddress, devKeypair } from "../../dev/solana/accounts.ts";
@@ -61,7 +59,14 @@ export interface Noted {
 const HERE = join(ROOT, "tests/agents/fake");
 /** What the stand-in calls a domain's sandbox. */
 export const placeOf = (asset: string): string => objectId(asset).slice(0, 16);
-const LIFE = "/life/";
+
+/** Of an agent: how it is to behave, for the record, or that it lives. */
+interface Question {
+  knobs?: string;
+  note?: Noted;
+  life?: string;
+  place?: string;
+}
 
 export class FakeAgent {
   #knobs: Knobs = {};
@@ -71,29 +76,38 @@ export class FakeAgent {
   readonly #living = new Map<string, string>();
   readonly #most = new Map<string, number>();
 
-  /** The server that the agents ask, and what they tell. */
-  static async start(): Promise<{ agent: FakeAgent; url: string }> {
+  /** The server that the agents ask, and what they tell: lines of JSON, each answered with one. */
+  static async start(): Promise<{ agent: FakeAgent; host: string; port: number }> {
     const agent = new FakeAgent();
-    const server = createServer((request, response) => {
-      const { method, url = "" } = request;
-      if (url.startsWith(LIFE)) {
-        const [sandbox = "", place = ""] = url.slice(LIFE.length).split("/");
-        agent.#live(sandbox, place);
-        // A container's main process holds this connection as long as it lives.
-        return void response.once("close", () => agent.#living.delete(sandbox));
-      }
-      const told = () => ({ ...agent.#knobs, ...agent.#own.get(url.split("/").at(-1) ?? "") });
-      if (method !== "POST") return void response.end(JSON.stringify(told()));
-      const noted = json(request).then((note) => agent.#journal.push(note as Noted));
-      noted.then(
-        () => response.end(),
-        () => response.destroy(),
-      );
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on("error", () => {}).once("close", () => sockets.delete(socket));
+      let received = "";
+      socket.setEncoding("utf8").on("data", (chunk) => {
+        const lines = (received + chunk).split("\n");
+        // What one that is killed was about to say is no question.
+        received = lines.pop() ?? "";
+        for (const line of lines) socket.write(`${JSON.stringify(agent.#answer(JSON.parse(line), socket))}\n`);
+      });
     });
-    const address = onDocker ? images().gateway : "127.0.0.1";
-    await new Promise<void>((listening) => server.listen(0, address, listening));
-    after(() => void server.close().closeAllConnections());
-    return { agent, url: `http://${address}:${(server.address() as AddressInfo).port}` };
+    const host = onDocker ? images().gateway : "127.0.0.1";
+    await new Promise<void>((listening) => server.listen(0, host, listening));
+    after(() => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    });
+    return { agent, host, port: (server.address() as AddressInfo).port };
+  }
+
+  #answer({ knobs, note, life, place = "" }: Question, socket: Socket): object {
+    if (note) this.#journal.push(note);
+    if (life !== undefined) {
+      this.#live(life, place);
+      // A container's main process holds this connection as long as it lives.
+      socket.once("close", () => this.#living.delete(life));
+    }
+    return knobs === undefined ? {} : { ...this.#knobs, ...this.#own.get(knobs) };
   }
 
   /** From now on, and until the next call, the agents behave so. */
@@ -150,16 +164,18 @@ export async function fakeAgentStack(
   options: Omit<StackOptions, "stateDir" | "agentDir" | "engine"> = {},
   program = readFileSync(join(HERE, "agent"), "utf8"),
 ): Promise<TestStack & { agent: FakeAgent }> {
-  const { agent, url } = await FakeAgent.start();
+  const { agent, ...control } = await FakeAgent.start();
   const agentDir = mkdtempSync(join(tmpdir(), "multiclaw-fake-agent-"));
   after(() => rmSync(agentDir, { recursive: true, force: true }));
   cpSync(join(HERE, "Dockerfile"), join(agentDir, "Dockerfile"));
   writeFileSync(join(agentDir, "agent"), program, { mode: 0o755 });
-  writeFileSync(join(agentDir, "control.json"), JSON.stringify({ url }));
+  writeFileSync(join(agentDir, "control.json"), JSON.stringify(control));
   await build({
-    entryPoints: [join(HERE, "main.mjs")],
-    outfile: join(agentDir, "main.mjs"),
+    entryPoints: [join(HERE, "main.mjs"), join(HERE, "gateway.mjs")],
+    outdir: agentDir,
+    outExtension: { ".js": ".mjs" },
     bundle: true,
+    external: ["./gateway.mjs"],
     platform: "node",
     format: "esm",
     banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },

@@ -1,14 +1,11 @@
 // Test stand-in for the agent's program: each command does the least that its contract asks, tells the test that it ran
 // and how, and goes wrong as the test says. control.json beside it names the server of the test (tests/support/agent.ts).
 import { createHash, randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import http from "node:http";
+import { connect } from "node:net";
 import { basename, join } from "node:path";
-import { buffer, text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { serve } from "./server.mjs";
-import { listen } from "./telegram.mjs";
 
 const root = process.env.AGENT_ROOT ?? "";
 const state = join(root, "data/state");
@@ -21,34 +18,44 @@ const identity = join(run, "identity");
 const lived = join(run, "lived");
 /** Of the stand-in, which sandbox this is: it may be told something of its own. */
 const place = basename(root);
-/** @type {{url: string}} */
+/** @type {{host: string, port: number}} */
 const control = JSON.parse(readFileSync(new URL("control.json", import.meta.url), "utf8"));
 /** Exit code that says that the archive is at fault. */
 const BAD_ARCHIVE = 3;
 const [command = "", ...argv] = process.argv.slice(2);
 
 /**
- * Not by `fetch`: to load it takes twice as long as all that a command does.
- * @param {string} method @param {string} path @param {string} [body]
+ * Lines of JSON there and back, each answered in turn. Not HTTP, which takes as long to load as all that a command does.
+ * @type {((answer: any) => void)[]}
  */
-async function ask(method, path, body) {
-  const request = http.request(`${control.url}${path}`, { method });
-  request.end(body);
-  const [response] = await once(request, "response");
-  return text(response);
+const asked = [];
+const test = connect(control);
+let received = "";
+test.setEncoding("utf8").on("data", (chunk) => {
+  const lines = (received + chunk).split("\n");
+  received = lines.pop() ?? "";
+  for (const line of lines) asked.shift()?.(JSON.parse(line));
+  // What is waited for holds this process, the connection itself does not.
+  if (asked.length === 0) test.unref();
+});
+// The test is over: whoever still waits for an answer ends without one.
+test.on("error", () => {});
+
+/** @param {Record<string, unknown>} question @returns {Promise<any>} */
+function ask(question) {
+  test.ref().write(`${JSON.stringify(question)}\n`);
+  return new Promise((answered) => asked.push(answered));
 }
 
 /** @returns {Promise<Record<string, any>>} */
 async function knobs(name = command) {
-  const knobs = await ask("GET", `/knobs/${place}`);
-  return JSON.parse(knobs)[name] ?? {};
+  return (await ask({ knobs: place }))[name] ?? {};
 }
 
 /** @param {Record<string, unknown>} entry */
 async function journal(entry) {
   const sandbox = readFileSync(identity, "utf8");
-  const body = JSON.stringify({ command, sandbox, place, at: Date.now(), ...entry });
-  await ask("POST", "/journal", body);
+  await ask({ note: { command, sandbox, place, at: Date.now(), ...entry } });
 }
 
 const told = await knobs();
@@ -117,10 +124,12 @@ function filesOf(bytes, size, announced) {
 /** @type {Record<string, () => Promise<void>>} */
 const commands = {
   async init() {
-    http.get(`${control.url}/life/${readFileSync(identity, "utf8")}/${place}`).on("error", () => {});
+    // As long as this connection is there, this container lives.
+    await ask({ life: readFileSync(identity, "utf8"), place });
     if (process.env.AGENT_EXIT_WITH_STDIN === "1") process.stdin.on("end", () => process.exit(0)).resume();
     process.on("SIGTERM", () => process.exit(0));
     while (!existsSync(join(run, "go"))) await delay(20);
+    const { serve, listen } = await import("./gateway.mjs");
     const { exit } = await knobs("boot");
     if (exit !== undefined) process.exit(exit);
     // As the real one: in a container on all of its addresses, beside others of this machine on loopback alone.
