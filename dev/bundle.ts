@@ -8,8 +8,13 @@ import type { WranglerConfig } from "./config.ts";
 export async function bundled(config: WranglerConfig, directory: string): Promise<WranglerConfig> {
   if (typeof config.main !== "string") throw new Error("The configuration has no main: expected the Worker's entry.");
   const main = join(directory, "index.js");
+  const [worker, drained] = [config.main, join(import.meta.dirname, "drained.ts")].map((file) => JSON.stringify(file));
+  const contents = `import worker from ${worker};
+    import { drained } from ${drained};
+    export * from ${worker};
+    export default drained(worker);`;
   await build({
-    entryPoints: [config.main],
+    stdin: { contents, resolveDir: import.meta.dirname },
     outfile: main,
     bundle: true,
     format: "esm",
