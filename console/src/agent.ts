@@ -1,5 +1,6 @@
 // The agent's screen: its state, the progress of a start or stop, and what the owner can do with it.
 import { type AgentApi, type AgentState, ApiError, agentApi, type Session, type Status } from "./api.ts";
+import { showChannels } from "./channels.ts";
 import { byId, setBusy, setEnabled, setLines, setText } from "./dom.ts";
 import { watchStatus } from "./events.ts";
 import { formatAgo, formatDateTime, formatElapsed, formatSize } from "./format.ts";
@@ -22,6 +23,8 @@ export interface AgentContext {
   apply(status: Status): void;
   /** Runs an action with its control busy, and shows what goes wrong. "Try again" keeps what the action closes over. */
   run(control: HTMLElement | null, action: () => Promise<void>, options?: { again: boolean }): Promise<void>;
+  /** Brings something up to date unasked: what goes wrong is not worth a word, but for the end of the session. */
+  renew(action: () => Promise<void>): Promise<void>;
 }
 
 const STATE_LABELS: Readonly<Record<AgentState, string>> = {
@@ -66,7 +69,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
   let status: Status | null = null;
   let timeline: Timeline | null = null;
 
-  const context: AgentContext = { api, session, state: () => status?.state ?? null, apply: applyAnswer, run };
+  const context: AgentContext = { api, session, state: () => status?.state ?? null, apply: applyAnswer, run, renew };
 
   function applyAnswer(answer: Status): void {
     if (status === null || !(Date.parse(answer.since) < Date.parse(status.since))) apply(answer);
@@ -103,12 +106,22 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
     }
   }
 
+  async function renew(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      const isOver = error instanceof ApiError && (error.status === 401 || error.status === 403);
+      if (isOver && !signal.aborted) onEnded(error);
+    }
+  }
+
   reset(session);
   screen.hidden = false;
   domain.focus();
   // The default model follows from the keys, and which keys are kept out of the agent is a setting.
   const secrets = showSecrets(context, () => void run(null, settings.load));
   const settings = showSettings(context, secrets.apply);
+  const channels = showChannels(context);
   const usage = showUsage(context);
   const snapshots = showSnapshots(context, () => {
     void run(null, secrets.load);
@@ -127,7 +140,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
 
   const load = async () => {
     applyAnswer(await api.status());
-    await Promise.all([settings.load(), secrets.load(), usage.load(), snapshots.load(), wakes.load()]);
+    await Promise.all([settings.load(), secrets.load(), channels.load(), usage.load(), snapshots.load(), wakes.load()]);
   };
   void run(null, load);
 

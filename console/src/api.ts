@@ -193,6 +193,37 @@ export interface Wakes {
   readonly days: readonly WakeDay[];
 }
 
+export type DmPolicy = "pairing" | "allowlist" | "open" | "disabled";
+
+/** A channel by which people reach the agent. */
+export interface Channel {
+  readonly name: string;
+  /** `connecting` until Telegram knows where to send messages. */
+  readonly state: "off" | "connecting" | "connected";
+  /** How its token begins. */
+  readonly prefix: string | null;
+  readonly dmPolicy: DmPolicy;
+  /** Whom an allowlist names. */
+  readonly allowFrom?: readonly string[];
+  /** How many messages wait for the agent. */
+  readonly waiting: number;
+  readonly lastMessageAt: string | null;
+  /** What went wrong last, until it goes well. */
+  readonly problem: string | null;
+  readonly warning?: string;
+}
+
+export interface ChangedChannel extends Channel {
+  readonly effect: Effect;
+}
+
+export interface ChannelChange {
+  /** Without it the one that there is stays. */
+  readonly token?: string;
+  readonly dmPolicy: DmPolicy;
+  readonly allowFrom?: readonly string[];
+}
+
 /** A file to send, with the hash that the service compares it with. */
 export interface Upload {
   readonly bytes: ArrayBuffer;
@@ -346,6 +377,10 @@ export function agentApi(asset: string, signal: AbortSignal) {
     snapshotUrl: snapshot,
     restoreSnapshot: (id: string) => request<Status>("POST", `${snapshot(id)}/restore`, { signal }),
     deleteSnapshot: (id: string) => request<void>("DELETE", snapshot(id), { signal }),
+    channels: () => request<{ channels: Channel[] }>("GET", `${base}/channels`, { signal }),
+    setTelegram: (change: ChannelChange) =>
+      request<ChangedChannel>("PUT", `${base}/channels/telegram`, { body: change, signal }),
+    deleteTelegram: () => request<ChangedChannel>("DELETE", `${base}/channels/telegram`, { signal }),
     logs: () => request<AgentLog>("GET", `${base}/logs`, { signal }),
     wakes: () => request<Wakes>("GET", `${base}/wakes`, { signal }),
   };
