@@ -7,6 +7,7 @@ import { formatAgo, formatDateTime, formatElapsed, formatSize } from "./format.t
 import { showLog } from "./log.ts";
 import { clearNotices, showError } from "./notices.ts";
 import { openAgent } from "./open.ts";
+import { showPairing } from "./pairing.ts";
 import { advance, PHASE_LABELS, steps, type Timeline, totalElapsed } from "./progress.ts";
 import { showSecrets } from "./secrets.ts";
 import { showSettings } from "./settings.ts";
@@ -81,6 +82,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
     const previous = status;
     status = next;
     render(next, timeline);
+    pairing.onStatus(previous, next);
     snapshots.onStatus(previous, next);
     wakes.onStatus(previous, next);
   }
@@ -122,6 +124,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
   const secrets = showSecrets(context, () => void run(null, settings.load));
   const settings = showSettings(context, secrets.apply);
   const channels = showChannels(context);
+  const pairing = showPairing(context);
   const usage = showUsage(context);
   const snapshots = showSnapshots(context, () => {
     void run(null, secrets.load);

@@ -217,6 +217,17 @@ export interface ChangedChannel extends Channel {
   readonly effect: Effect;
 }
 
+/** Somebody who waits to be let in. */
+export interface Waiting {
+  readonly id: string;
+  readonly kind: "person" | "device";
+  /** What they call themselves, and by what they are known. */
+  readonly name: string;
+  readonly askedAt: string | null;
+  /** When they wait no longer, and have to ask again. */
+  readonly expiresAt: string | null;
+}
+
 export interface ChannelChange {
   /** Without it the one that there is stays. */
   readonly token?: string;
@@ -348,6 +359,7 @@ export type AgentApi = ReturnType<typeof agentApi>;
 export function agentApi(asset: string, signal: AbortSignal) {
   const base = `/v1/agents/${encodeURIComponent(asset)}`;
   const secret = (name: string) => `${base}/secrets/${encodeURIComponent(name)}`;
+  const waiting = (id: string, word: string) => `${base}/pairing/${encodeURIComponent(id)}/${word}`;
   const snapshot = (id: string) => `${base}/snapshots/${encodeURIComponent(id)}`;
   return {
     signal,
@@ -381,6 +393,11 @@ export function agentApi(asset: string, signal: AbortSignal) {
     setTelegram: (change: ChannelChange) =>
       request<ChangedChannel>("PUT", `${base}/channels/telegram`, { body: change, signal }),
     deleteTelegram: () => request<ChangedChannel>("DELETE", `${base}/channels/telegram`, { signal }),
+    pairing: () => request<{ waiting: Waiting[] }>("GET", `${base}/pairing`, { signal, timeoutSeconds: 60 }),
+    approve: (id: string) =>
+      request<{ waiting: Waiting[] }>("POST", waiting(id, "approve"), { signal, timeoutSeconds: 60 }),
+    reject: (id: string) =>
+      request<{ waiting: Waiting[] }>("POST", waiting(id, "reject"), { signal, timeoutSeconds: 60 }),
     logs: () => request<AgentLog>("GET", `${base}/logs`, { signal }),
     wakes: () => request<Wakes>("GET", `${base}/wakes`, { signal }),
   };

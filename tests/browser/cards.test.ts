@@ -13,6 +13,8 @@ import { launch, Person } from "./support/browser.ts";
 import { Console } from "./support/console.ts";
 
 const TIMEOUT_MS = 600_000;
+/** What a stranger calls themselves. */
+const HOSTILE = "<img src=x onerror=alert(1)><b>Owner</b>";
 
 if (!existsSync(join(CONSOLE_OUT.development, "main.js"))) await buildConsole("development");
 const browser = await launch();
@@ -89,6 +91,48 @@ test("a bot is disconnected once its owner has confirmed it", { timeout: TIMEOUT
   assert.equal(await console.at("channel-disconnect").isVisible(), false);
   const { channels } = (await owned.client.get(`${owned.path}/channels`)).json();
   assert.deepEqual([channels[0].state, channels[0].prefix], ["off", null]);
+});
+
+test("who waits is shown by their names as they are, and let in or sent away", { timeout: TIMEOUT_MS }, async () => {
+  assert.match(await text("pairing-empty"), /told by the running agent/);
+  const asked = { askedAt: Date.now() - 180_000, expiresAt: Date.now() + 3_450_000 };
+  const hostile = { id: "hostile", kind: "person", name: `${HOSTILE} (telegram 1)`, ...asked };
+  const friend = { id: "friend", kind: "person", name: "Friend (telegram 4242)", ...asked };
+  const phone = { id: "phone", kind: "device", name: "" };
+  stack.agent.behaveAt(alice, { pairing: { waiting: [hostile, friend, phone] } });
+  await owned.start();
+  const rows = console.at("pairing-row");
+  await until("all wait", async () => (await rows.count()) === 3);
+  assert.equal(await text("pairing-empty"), "");
+  assert.deepEqual(await rows.locator(".pairing-name").allTextContents(), [
+    hostile.name,
+    friend.name,
+    "Without a name",
+  ]);
+  assert.match(
+    (await rows.nth(1).textContent()) ?? "",
+    /Person\s+Asked 3 minutes ago, and waits for another 5\d min\./,
+  );
+
+  stack.agent.behaveAt(alice, { pairing: { waiting: [friend, phone] } });
+  await page.getByRole("button", { name: "Let in Friend (telegram 4242)" }).click();
+  await shows("info", "Friend (telegram 4242) is let in.");
+  assert.equal(await rows.count(), 1);
+  stack.agent.behaveAt(alice, { pairing: { waiting: [phone] } });
+  await rows.getByRole("button", { name: "Send away" }).click();
+  await shows("pairing-empty", "Nobody waits.");
+  const words = stack.agent.notesOf(alice, "pairing").flatMap(({ argv }) => argv ?? []);
+  assert.deepEqual(words, ["--approve=friend", "--reject=phone"]);
+
+  // By itself, while somebody looks.
+  stack.agent.behaveAt(alice, { pairing: { waiting: [friend] } });
+  await until("who is new is shown", async () => (await rows.count()) === 1);
+  // One who is gone by then is told so, and what the service says is text.
+  stack.agent.behaveAt(alice, {});
+  await page.getByRole("button", { name: "Let in Friend (telegram 4242)" }).click();
+  await shows("error", /Nobody waits by this id, or not any more\. List them again\./);
+  await console.at("pairing-refresh").click();
+  await shows("pairing-empty", "Nobody waits.");
 });
 
 test("no page broke its policy", () => {
