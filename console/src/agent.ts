@@ -14,6 +14,7 @@ import { showSettings } from "./settings.ts";
 import { showSnapshots } from "./snapshots.ts";
 import { showUsage } from "./usage.ts";
 import { showWakes } from "./wakes.ts";
+import { showWallet } from "./wallet.ts";
 
 /** What the cards of this screen share. */
 export interface AgentContext {
@@ -131,6 +132,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
     void run(null, settings.load);
   });
   const wakes = showWakes(context);
+  const wallet = showWallet(context);
   showLog(context);
   const watcher = watchStatus({
     url: api.eventsUrl,
@@ -143,7 +145,15 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
 
   const load = async () => {
     applyAnswer(await api.status());
-    await Promise.all([settings.load(), secrets.load(), channels.load(), usage.load(), snapshots.load(), wakes.load()]);
+    await Promise.all([
+      settings.load(),
+      secrets.load(),
+      channels.load(),
+      usage.load(),
+      snapshots.load(),
+      wakes.load(),
+      wallet.load(),
+    ]);
   };
   void run(null, load);
 

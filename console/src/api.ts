@@ -228,6 +228,59 @@ export interface Waiting {
   readonly expiresAt: string | null;
 }
 
+/** The agent's own wallet. Amounts are texts: a number would lose digits that somebody pays for. */
+export interface AgentWallet {
+  readonly address: string;
+  readonly sol: string;
+  readonly tokens: readonly Token[];
+  /** How many token accounts are not among these. */
+  readonly moreTokens: number;
+  readonly slot: number;
+  /** Seconds since it was read. */
+  readonly age: number;
+  readonly fund: { readonly address: string; readonly solanaPay: string };
+}
+
+export interface Token {
+  readonly mint: string;
+  readonly baseUnits: string;
+  /** In decimals; absent where the mint can't be read. */
+  readonly amount?: string;
+  readonly frozen: boolean;
+}
+
+/** What the agent's wallet is to do. */
+export type Plan =
+  | { readonly operation: "transfer_sol"; readonly to: string; readonly amount: string; readonly toProgram?: true }
+  | {
+      readonly operation: "transfer_token";
+      readonly mint: string;
+      readonly to: string;
+      readonly amount: string;
+      readonly toProgram?: true;
+      readonly createAccount?: true;
+    };
+
+/** A transaction for the owner to sign. */
+export interface PreparedTransaction {
+  /** Base64. */
+  readonly transaction: string;
+  /** The cluster that it is for. */
+  readonly chain: string;
+  /** Lamports that the owner's own wallet pays. */
+  readonly fee: { readonly total: string; readonly rent: string };
+  /** What it does, read from the transaction itself. */
+  readonly summary: readonly string[];
+  readonly notes: readonly string[];
+}
+
+export type TransactionState = "prepared" | "sent" | "confirmed" | "finalized" | "failed" | "expired";
+
+export interface Transaction {
+  readonly signature: string | null;
+  readonly state: TransactionState;
+}
+
 export interface ChannelChange {
   /** Without it the one that there is stays. */
   readonly token?: string;
@@ -398,6 +451,12 @@ export function agentApi(asset: string, signal: AbortSignal) {
       request<{ waiting: Waiting[] }>("POST", waiting(id, "approve"), { signal, timeoutSeconds: 60 }),
     reject: (id: string) =>
       request<{ waiting: Waiting[] }>("POST", waiting(id, "reject"), { signal, timeoutSeconds: 60 }),
+    wallet: () => request<AgentWallet>("GET", `${base}/wallet`, { signal }),
+    prepareTransaction: (plan: Plan) =>
+      request<PreparedTransaction>("POST", `${base}/wallet/transactions`, { body: plan, signal }),
+    sendTransaction: (transaction: string) =>
+      request<{ signature: string }>("POST", `${base}/wallet/transactions/send`, { body: { transaction }, signal }),
+    transactions: () => request<{ transactions: Transaction[] }>("GET", `${base}/wallet/transactions`, { signal }),
     logs: () => request<AgentLog>("GET", `${base}/logs`, { signal }),
     wakes: () => request<Wakes>("GET", `${base}/wakes`, { signal }),
   };

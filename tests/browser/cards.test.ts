@@ -4,13 +4,15 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { devAssetAddress } from "../../dev/solana/accounts.ts";
+import { devAssetAddress, devKeypair } from "../../dev/solana/accounts.ts";
 import { buildConsole, CONSOLE_OUT } from "../../scripts/build.mjs";
 import { fakeAgentStack, Owned } from "../support/agent.ts";
 import { FRIEND, newToken } from "../support/telegram.ts";
 import { until } from "../support/wait.ts";
+import { AgentWallet, newWallet, SOL, walletOf } from "../support/wallet.ts";
 import { launch, Person } from "./support/browser.ts";
 import { Console } from "./support/console.ts";
+import { type Asked, install, refuse, signsAsGiven, signsTransactions } from "./support/wallet.ts";
 
 const TIMEOUT_MS = 600_000;
 /** What a stranger calls themselves. */
@@ -20,12 +22,20 @@ if (!existsSync(join(CONSOLE_OUT.development, "main.js"))) await buildConsole("d
 const browser = await launch();
 after(() => browser.close());
 const stack = await fakeAgentStack({ vars: { SNAPSHOT_PERIOD: "86400", IDLE_TIMEOUT: "86400" } });
-const { telegram } = stack;
+const { rpc, telegram } = stack;
 const alice = await devAssetAddress("alice.molt");
 const owned = await Owned.of(stack, alice);
 const owner = await Person.in(browser);
+const ownKeys = await devKeypair("owner");
+/** Wallets that do with a transaction what wallets do, beside the console's own development wallets. */
+const asked: Asked[] = await install(owner.context, [
+  { name: "Faithful", keys: ownKeys, features: { signTransaction: signsAsGiven(ownKeys) } },
+  { name: "Adding", keys: ownKeys, features: { signTransaction: signsTransactions(ownKeys) } },
+  { name: "Declining", keys: ownKeys, features: { signTransaction: refuse } },
+]);
 const page = await owner.context.newPage();
 const console = new Console(page);
+const wallet = new AgentWallet(stack, owned);
 await page.goto(stack.appOrigin);
 await console.askToSignIn("owner", "alice.molt");
 await console.reaches("Asleep", 30_000);
@@ -133,6 +143,166 @@ test("who waits is shown by their names as they are, and let in or sent away", {
   await shows("error", /Nobody waits by this id, or not any more\. List them again\./);
   await console.at("pairing-refresh").click();
   await shows("pairing-empty", "Nobody waits.");
+});
+
+test("c21 the agent's wallet is shown with how to fund it, and what is no link for wallets is none", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await wallet.holdTokens(1_500_000n, { decimals: 6 });
+  rpc.control.setBalance(wallet.address, SOL);
+  await until("the balance", async () => {
+    await console.at("wallet-refresh").click();
+    return (await text("wallet-balance")) === "1 SOL" && (await console.at("token-row").count()) === 1;
+  });
+  assert.equal(await text("wallet-address"), walletOf(alice));
+  assert.match((await console.at("token-row").locator("p").textContent()) ?? "", /^1\.5 of [1-9A-HJ-NP-Za-km-z]{43,44}$/);
+  assert.match(await text("wallet-read"), /^As of slot [\d,]+, read \d+ s ago\.$/);
+  const link = `solana:${wallet.address}?label=alice.molt`;
+  assert.equal(await console.at("wallet-pay").getAttribute("href"), link);
+  assert.equal(await console.at("wallet-code").locator("svg").count(), 1);
+  await owner.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await console.at("wallet-copy").click();
+  assert.equal(await page.evaluate("navigator.clipboard.readText()"), wallet.address);
+
+  const path = `**/v1/agents/${alice}/wallet`;
+  await page.route(path, async (route) => {
+    const answer = await (await route.fetch()).json();
+    const token = { ...answer.tokens[0], amount: HOSTILE, mint: HOSTILE };
+    const fund = { ...answer.fund, solanaPay: "javascript:alert(1)" };
+    await route.fulfill({ json: { ...answer, sol: HOSTILE, tokens: [token], fund } });
+  });
+  await console.at("wallet-refresh").click();
+  await shows("wallet-balance", `${HOSTILE} SOL`);
+  assert.equal(await console.at("token-row").locator("p").textContent(), `${HOSTILE} of ${HOSTILE}`);
+  assert.equal(await console.at("wallet-pay").getAttribute("href"), null);
+  assert.equal(await console.at("wallet-code").locator("svg").count(), 0);
+  await page.unroute(path);
+  await page.route(path, (route) =>
+    route.fulfill({ status: 503, contentType: "application/problem+json", json: { detail: HOSTILE, status: 503 } }),
+  );
+  await console.at("wallet-refresh").click();
+  await shows(
+    "wallet-problem",
+    new RegExp(`^What the wallet holds could not be read\\. ${HOSTILE.replace(/[()]/g, "\\$&")}`),
+  );
+  await page.unroute(path);
+  await console.at("wallet-refresh").click();
+  await shows("wallet-balance", "1 SOL");
+  assert.equal(await console.at("wallet-problem").isVisible(), false);
+});
+
+test("c21 a transfer is told in words before the owner's wallet signs it, sent and followed", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const to = (await newWallet()).address;
+  await console.at("transfer-prepare").click();
+  assert.match(await text("transfer-amount-error"), /like 0\.01/);
+  assert.match(await text("transfer-to-error"), /address of a wallet/);
+  await console.at("transfer-amount").fill("2");
+  await console.at("transfer-to").fill(to);
+  await console.at("transfer-prepare").click();
+  await shows("transfer-amount-error", /which is what the agent's wallet holds/);
+  assert.equal(await console.at("transaction").count(), 0);
+
+  const prepare = async () => {
+    await console.at("transfer-amount").fill("0.01");
+    await console.at("transfer-to").fill(to);
+    await console.at("transfer-prepare").click();
+    await console.at("transaction").waitFor();
+  };
+  const sign = async (label: string) => {
+    await console.at("transaction-wallet").selectOption({ label });
+    await console.at("transaction-sign").click();
+  };
+  await prepare();
+  const summary = await console.at("transaction-summary").locator("li").allTextContents();
+  assert.deepEqual(summary, [
+    `Sends 0.01 SOL (10000000 lamports) from the agent's wallet ${wallet.address} to ${to}.`,
+    `Signed, and its fees paid, by your own wallet ${ownKeys.address}.`,
+  ]);
+  assert.match(await text("transaction-fee"), /^Your own wallet pays 0\.00005372 SOL in fees\./);
+  assert.equal(asked.length, 0, "no wallet was asked before its owner had read it");
+
+  await sign("Declining");
+  await shows("transaction-error", "It was declined in the wallet. Nothing was signed, and nothing was sent.");
+  await sign("Adding");
+  await shows("transaction-error", /^Adding changed the transaction, so it is not sent\./);
+  await sign("Development wallet (buyer)");
+  await shows("transaction-error", /does not share the account .*, which holds the domain\./);
+  assert.equal(wallet.balance(to), 0);
+  await sign("Faithful");
+  await shows(
+    "transaction-progress",
+    /^Done: the network has confirmed it\. Its signature is [1-9A-HJ-NP-Za-km-z]{86,88}\.$/,
+  );
+  assert.equal(wallet.balance(to), 10_000_000);
+  assert.deepEqual(
+    asked.map(({ wallet: name, input }) => [name, input.chain]),
+    ["Declining", "Adding", "Faithful"].map((name) => [name, "solana:localnet"]),
+  );
+  await shows("wallet-balance", "0.99 SOL");
+  assert.equal(await console.at("transfer-amount").inputValue(), "", "the next press sends nothing");
+
+  // The development wallet signs as well, and an answer that was lost leads to no second transfer.
+  await prepare();
+  let lost = 0;
+  await page.route(
+    "**/wallet/transactions/send",
+    async (route) => {
+      lost += 1;
+      await route.fetch();
+      await route.abort();
+    },
+    { times: 1 },
+  );
+  await sign("Development wallet (owner)");
+  await shows("transaction-error", /It may have been sent all the same/);
+  assert.equal(await text("transaction-sign"), "Send again");
+  await console.at("transfer-amount").fill("0.02");
+  await console.at("transfer-to").fill(to);
+  await console.at("transfer-prepare").click();
+  await shows("transfer-error", "Wait until it is known what became of the one below.");
+  await console.at("transaction-sign").click();
+  await shows("transaction-progress", /^Done: /);
+  assert.deepEqual([lost, wallet.balance(to)], [1, 20_000_000]);
+});
+
+test("c21 tokens are sent by their mint, and what more it takes is asked of the owner", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const mint = await console.at("token-row").locator("code").textContent();
+  const to = (await newWallet()).address;
+  await console.at("transfer-kind").selectOption("token");
+  await console.at("transfer-mint").fill(mint ?? "");
+  await console.at("transfer-amount").fill("0.5");
+  await console.at("transfer-to").fill(to);
+  await console.at("transfer-prepare").click();
+  await shows("transfer-error", /no account for this token yet/);
+  await console.at("transfer-create").check();
+  await console.at("transfer-prepare").click();
+  await shows("transaction-summary", /^Makes an account of .*Sends 0\.5 \(500000 base units\) of the token/s);
+  await console.at("transaction-discard").click();
+  assert.equal(await console.at("transaction").count(), 0);
+
+  await console.at("transfer-to").fill(walletOf(to));
+  await console.at("transfer-prepare").click();
+  await shows("transfer-to-error", /No person has a key of this address/);
+  await console.at("transfer-program").check();
+  await console.at("transfer-prepare").click();
+  await console.at("transaction").waitFor();
+
+  // What the service says is text, wherever it comes from.
+  await page.route("**/wallet/transactions", (route) => {
+    const fee = { network: "5000", program: "0", rent: "0", total: "5000" };
+    return route.fulfill({
+      status: 201,
+      json: { transaction: "AQ==", chain: "localnet", fee, summary: [HOSTILE], notes: [HOSTILE] },
+    });
+  });
+  await console.at("transfer-prepare").click();
+  await shows("transaction-summary", HOSTILE);
+  assert.equal(await text("transaction-notes"), HOSTILE);
+  await page.unrouteAll();
 });
 
 test("no page broke its policy", () => {

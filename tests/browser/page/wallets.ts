@@ -45,7 +45,14 @@ function described({ name, address, publicKey, chains, features, accountFeatures
     if ("error" in said) throw Object.assign(new Error(said.error.message), { code: said.error.code });
     return [{ account, ...JSON.parse(JSON.stringify(said.output), fromTagged) }];
   };
-  const signing = features.map((feature) => [`solana:${feature}`, { version: "1.0.0", [feature]: ask(feature) }]);
+  const signing = features.map((feature) => [
+    `solana:${feature}`,
+    {
+      version: "1.0.0",
+      [feature]: ask(feature),
+      ...(feature === "signTransaction" && { supportedTransactionVersions: ["legacy", 0] }),
+    },
+  ]);
   return {
     version: "1.0.0",
     name,
