@@ -277,8 +277,11 @@ export interface PreparedTransaction {
 export type TransactionState = "prepared" | "sent" | "confirmed" | "finalized" | "failed" | "expired";
 
 export interface Transaction {
+  /** Null for one that was not sent from here. */
   readonly signature: string | null;
   readonly state: TransactionState;
+  readonly summary: readonly string[];
+  readonly preparedAt: string;
 }
 
 export interface ChannelChange {

@@ -17,8 +17,9 @@ import { whileVisible } from "./visible.ts";
 
 /** The one channel. Its token is not among the keys for its owner, as it has more to set. */
 export const TELEGRAM = "telegram";
-/** What the service does by itself, like telling Telegram where to send messages, shows after this long. */
-const RENEWED_EVERY_MS = 5_000;
+/** While Telegram is being told where to send messages, which the service does by itself. */
+const CONNECTING_RENEWED_EVERY_MS = 2_000;
+const RENEWED_EVERY_MS = 15_000;
 
 const form = byId("channel-form", HTMLFormElement);
 const token = byId("channel-token", HTMLInputElement);
@@ -33,9 +34,9 @@ policy.replaceChildren(...POLICIES.map(({ policy: name, label }) => new Option(l
 
 export function showChannels(context: AgentContext): { load(): Promise<void> } {
   const { api } = context;
-  /** Whether the owner has chosen something that is not saved yet, which no refresh may take away. */
-  let isEdited = false;
-  let isOff = true;
+  /** How often the owner has chosen something, and how much of that is saved: no refresh may take the rest away. */
+  let [edits, saved] = [0, 0];
+  let state: Channel["state"] = "off";
   reset();
 
   async function load(): Promise<void> {
@@ -50,24 +51,25 @@ export function showChannels(context: AgentContext): { load(): Promise<void> } {
 
   function render(channel: Channel, secret: SecretEntry | undefined): void {
     const now = Date.now();
-    isOff = channel.state === "off";
-    const state = byId("channel-state", HTMLSpanElement);
-    setText(state, channelState(channel.state));
-    state.dataset.state = channel.state;
+    state = channel.state;
+    const isOff = state === "off";
+    const tag = byId("channel-state", HTMLSpanElement);
+    setText(tag, channelState(state));
+    tag.dataset.state = state;
     setText(byId("channel-facts", HTMLParagraphElement), channelFacts(channel, secret, now));
     setNotice(byId("channel-problem", HTMLParagraphElement), channelProblem(channel, secret));
     setNotice(byId("channel-reminder", HTMLParagraphElement), idleReminder(channel, secret, now));
     token.placeholder = isOff ? "Paste the token of a bot" : "Paste another token, or keep this one";
     setText(save, isOff ? "Connect" : "Save");
     disconnect.hidden = isOff;
-    if (isEdited) return;
+    if (edits !== saved) return;
     policy.value = channel.dmPolicy;
     people.value = channel.allowFrom?.join(", ") ?? "";
     followPolicy();
   }
 
   function reset(): void {
-    isEdited = false;
+    saved = edits;
     token.value = "";
     people.value = "";
     policy.value = "pairing";
@@ -78,27 +80,28 @@ export function showChannels(context: AgentContext): { load(): Promise<void> } {
 
   form.oninput = (event) => {
     if (event.target === token) setFieldError(token, tokenError, "");
-    else isEdited = true;
+    else edits += 1;
     setFieldError(people, peopleError, "");
     followPolicy();
   };
   form.onsubmit = (event) => {
     event.preventDefault();
-    const change = changeFrom(isOff);
+    const change = changeFrom(state === "off");
     // Without "Try again": it would keep the token on the page for as long as the error is shown.
     if (change !== null) void context.run(save, () => store(change), { again: false });
   };
 
   async function store(change: ChannelChange): Promise<void> {
-    const saved = await api.setTelegram(change).catch((error: unknown) => {
+    const sent = edits;
+    const answer = await api.setTelegram(change).catch((error: unknown) => {
       if (!(error instanceof ApiError) || !showFault(error)) throw error;
       return null;
     });
-    if (saved === null) return;
-    isEdited = false;
+    if (answer === null) return;
+    saved = sent;
     await load();
     const what = change.token === undefined ? "Who may write is saved." : "The bot's token is saved.";
-    showInfo(`${what} ${whenUsed(saved.effect)}`);
+    showInfo(`${what} ${whenUsed(answer.effect)}`);
   }
 
   disconnect.onclick = async () => {
@@ -118,6 +121,9 @@ export function showChannels(context: AgentContext): { load(): Promise<void> } {
     });
   };
 
+  whileVisible(api.signal, CONNECTING_RENEWED_EVERY_MS, () => {
+    if (state === "connecting") void context.renew(load);
+  });
   whileVisible(api.signal, RENEWED_EVERY_MS, () => void context.renew(load));
   return { load };
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError, NetworkError } from "./api.ts";
-import { ChangedTransaction, feeText, stateText, troubleOf } from "./transaction-report.ts";
+import { ChangedTransaction, feeText, shortState, stateText, troubleOf } from "./transaction-report.ts";
 
 test("fees are told in SOL, apart from what a new token account keeps", () => {
   assert.equal(feeText({ total: "53720", rent: "0" }), "Your own wallet pays 0.00005372 SOL in fees.");
@@ -15,6 +15,7 @@ test("fees are told in SOL, apart from what a new token account keeps", () => {
 test("it is followed until the network has taken it, or never will", () => {
   for (const state of ["prepared", "sent"] as const) assert.equal(stateText(state).outcome, "open");
   for (const state of ["confirmed", "finalized"] as const) assert.equal(stateText(state).outcome, "done");
+  assert.deepEqual([shortState("finalized"), shortState("expired")], ["Confirmed", "Not taken in time"]);
   for (const state of ["failed", "expired"] as const) {
     const { text, outcome } = stateText(state);
     assert.equal(outcome, "failed");

@@ -39,6 +39,18 @@ export function stateText(state: TransactionState): { readonly text: string; rea
   }
 }
 
+const SHORT_STATES: Readonly<Record<TransactionState, string>> = {
+  prepared: "Not sent",
+  sent: "Not confirmed yet",
+  confirmed: "Confirmed",
+  finalized: "Confirmed",
+  failed: "Failed",
+  expired: "Not taken in time",
+};
+
+/** In a list. */
+export const shortState = (state: TransactionState): string => SHORT_STATES[state] ?? state;
+
 export interface Trouble {
   readonly text: string;
   /** `sign`: ask the wallet again. `send`: send what is signed again. `none`: this one can't be sent any more. */

@@ -58,7 +58,8 @@ export function reviewTransaction(
       const signature = await send(await signedOnce());
       if (signature !== null) follow(signature);
     } catch (error) {
-      if (isGone() || isOver(error)) throw error;
+      if (isOver(error)) throw error;
+      if (isGone()) return;
       const { text, again } = troubleOf(error, signed !== null);
       setText(progress, "");
       setNotice(fault, text);

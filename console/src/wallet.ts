@@ -1,10 +1,12 @@
 // The card of the agent's wallet: its address, what it holds, how to put something in, and transfers out of it.
 import type { AgentContext } from "./agent.ts";
-import { type AgentWallet, ApiError, type Token } from "./api.ts";
+import { type AgentWallet, ApiError, type Token, type Transaction } from "./api.ts";
 import { byId, fromTemplate, setFieldError, setNotice, setText, within } from "./dom.ts";
 import { explain } from "./explain.ts";
+import { formatDateTime } from "./format.ts";
 import { qrCode } from "./qr.ts";
 import { isUnderWay, reviewTransaction } from "./transaction.ts";
+import { shortState } from "./transaction-report.ts";
 import { whileVisible } from "./visible.ts";
 import {
   type Faults,
@@ -23,6 +25,7 @@ import { isAddress } from "./wallets.ts";
 /** Each look asks the network's endpoints a few questions. */
 const RENEWED_EVERY_MS = 60_000;
 const CLOCK_MS = 5_000;
+const SENT_SHOWN = 5;
 const COPIED_SHOWN_MS = 3_000;
 
 const body = byId("wallet-body", HTMLDivElement);
@@ -58,11 +61,12 @@ export function showWallet(context: AgentContext): { load(): Promise<void> } {
   /** The network may be out of reach while all else is there: that is told here and nowhere else. */
   async function load(): Promise<void> {
     try {
-      const wallet = await api.wallet();
+      const [wallet, { transactions }] = await Promise.all([api.wallet(), api.transactions()]);
       if (api.signal.aborted) return;
       last = { wallet, at: Date.now() };
       setNotice(problem, "");
       render(wallet);
+      renderSent(transactions);
       renderClock();
     } catch (error) {
       if (api.signal.aborted || (error instanceof ApiError && (error.status === 401 || error.status === 403)))
@@ -157,6 +161,27 @@ function tokenRow(token: Token): HTMLLIElement {
   setText(within(row, ".strong", HTMLSpanElement), tokenAmount(token));
   setText(within(row, "code", HTMLElement), token.mint);
   within(row, ".tag", HTMLSpanElement).hidden = !token.frozen;
+  return row;
+}
+
+/** The newest of those that were sent, which a page that was left meanwhile did not follow to their end. */
+function renderSent(transactions: readonly Transaction[]): void {
+  const sent = transactions.filter(({ signature }) => signature !== null).slice(0, SENT_SHOWN);
+  byId("transaction-list", HTMLUListElement).replaceChildren(...sent.map(sentRow));
+  byId("transactions", HTMLElement).hidden = sent.length === 0;
+}
+
+function sentRow({ signature, state, summary, preparedAt }: Transaction): HTMLLIElement {
+  const row = fromTemplate("sent-template", HTMLLIElement);
+  const time = within(row, "time", HTMLTimeElement);
+  const tag = within(row, ".tag", HTMLSpanElement);
+  // The last line only says who signs.
+  setText(within(row, ".sent-summary", HTMLParagraphElement), summary.slice(0, -1).join(" ") || summary.join(" "));
+  time.dateTime = preparedAt;
+  setText(time, formatDateTime(preparedAt));
+  setText(within(row, ".mono", HTMLSpanElement), signature ?? "");
+  setText(tag, shortState(state));
+  tag.dataset.state = state;
   return row;
 }
 

@@ -70,6 +70,8 @@ test("a bot is connected by its token, which is not shown again", { timeout: TIM
   assert.equal(telegram.webhook(token)?.url.includes(alice), true);
 
   telegram.write(token, FRIEND, "hello?");
+  await until("it came in", () => telegram.pending(token) === 0);
+  await page.reload();
   await shows("channel-facts", /\. Last message just now\. 1 message waits for the agent\.$/);
 
   await console.at("channel-policy").selectOption("allowlist");
@@ -155,7 +157,10 @@ test("c21 the agent's wallet is shown with how to fund it, and what is no link f
     return (await text("wallet-balance")) === "1 SOL" && (await console.at("token-row").count()) === 1;
   });
   assert.equal(await text("wallet-address"), walletOf(alice));
-  assert.match((await console.at("token-row").locator("p").textContent()) ?? "", /^1\.5 of [1-9A-HJ-NP-Za-km-z]{43,44}$/);
+  assert.match(
+    (await console.at("token-row").locator("p").textContent()) ?? "",
+    /^1\.5 of [1-9A-HJ-NP-Za-km-z]{43,44}$/,
+  );
   assert.match(await text("wallet-read"), /^As of slot [\d,]+, read \d+ s ago\.$/);
   const link = `solana:${wallet.address}?label=alice.molt`;
   assert.equal(await console.at("wallet-pay").getAttribute("href"), link);
@@ -242,6 +247,10 @@ test("c21 a transfer is told in words before the owner's wallet signs it, sent a
   );
   await shows("wallet-balance", "0.99 SOL");
   assert.equal(await console.at("transfer-amount").inputValue(), "", "the next press sends nothing");
+
+  const sent = console.at("sent-row");
+  await until("it is listed", async () => (await sent.count()) === 1);
+  assert.match((await sent.textContent()) ?? "", /^\s*Sends 0\.01 SOL .*Confirmed\s*$/s);
 
   // The development wallet signs as well, and an answer that was lost leads to no second transfer.
   await prepare();
