@@ -90,6 +90,8 @@ test("only wallets that sign version 0 are offered, the one with the owner's acc
   const old = wallet({ versions: ["legacy"] });
   const silent = wallet();
   const sharing = wallet({ shared: [account(OWNER)] });
-  assert.deepEqual([canSign(old), canSign(silent), canSign({ ...silent, features: {} })], [false, true, false]);
+  const careless = { ...silent, features: { "solana:signTransaction": {} } };
+  const none = { ...silent, features: {} };
+  assert.deepEqual([old, silent, none, careless].map(canSign), [false, true, false, false]);
   assert.deepEqual(bySharing([old, silent, sharing], OWNER), [sharing, silent]);
 });

@@ -15,9 +15,10 @@ function signingOf(wallet: Wallet): Signing | undefined {
   return (wallet.features as Partial<SolanaSignTransactionFeature>)[FEATURE];
 }
 
-/** Whether it signs transactions of the version that the service prepares. */
+/** Whether it says that it signs transactions of the version that the service prepares. Not every wallet keeps to the types. */
 export function canSign(wallet: Wallet): boolean {
-  return signingOf(wallet)?.supportedTransactionVersions.includes(0) === true;
+  const signing: Partial<Signing> | undefined = signingOf(wallet);
+  return signing?.supportedTransactionVersions?.includes(0) === true;
 }
 
 /** The wallets that can sign, the one first that has already shared the account of this address. */

@@ -40,17 +40,21 @@ test("a reading's age counts from when the service read it", () => {
   assert.equal(readText(wallet, 4_000), `As of slot ${formatCount(4321)}, read 7 s ago.`);
 });
 
-test("nothing but a link for wallets is made a link", () => {
-  for (const good of [`solana:${TO}`, `solana:${TO}?label=alice.molt`]) assert.equal(payLink(good), good);
+test("nothing is made a link but one that pays to the address that is shown", () => {
+  const wallet = (solanaPay: string) => ({ address: TO, fund: { address: TO, solanaPay } }) as AgentWallet;
+  for (const good of [`solana:${TO}`, `solana:${TO}?label=alice.molt`]) assert.equal(payLink(wallet(good)), good);
   for (const bad of [
     "javascript:alert(1)",
     `javascript:alert(1)//solana:${TO}`,
     "solana:https://evil.example",
-    `https://x/solana:${TO}`,
-    "solana:",
+    `https://evil.example/solana:${TO}`,
+    `solana:${MINT}`,
+    `solana:${TO}x`,
     ` solana:${TO}`,
-  ])
-    assert.equal(payLink(bad), null, bad);
+    "",
+  ]) {
+    assert.equal(payLink(wallet(bad)), null, bad);
+  }
 });
 
 test("what is missing is told field by field before the service is asked", () => {

@@ -28,9 +28,10 @@ export function moreText(count: number): string {
     : `${formatCount(count)} more token accounts are not shown.`;
 }
 
-/** The link if it is one for wallets, which open it: whatever else could be a script. */
-export function payLink(text: string): string | null {
-  return /^solana:[1-9A-HJ-NP-Za-km-z]{32,44}(\?|$)/.test(text) ? text : null;
+/** The link if it is one that has a wallet pay to the address that is shown: whatever else could be a script, or rob. */
+export function payLink({ address, fund }: AgentWallet): string | null {
+  const { solanaPay: link } = fund;
+  return link === `solana:${address}` || link.startsWith(`solana:${address}?`) ? link : null;
 }
 
 /** The fields of the form of a transfer. */

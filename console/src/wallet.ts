@@ -130,7 +130,8 @@ export function showWallet(context: AgentContext): { load(): Promise<void> } {
   return { load };
 }
 
-function render({ address: text, sol, tokens, moreTokens, fund }: AgentWallet): void {
+function render(wallet: AgentWallet): void {
+  const { address: text, sol, tokens, moreTokens } = wallet;
   setText(address, text);
   setText(byId("wallet-balance", HTMLParagraphElement), `${sol} SOL`);
   byId("wallet-tokens", HTMLUListElement).replaceChildren(...tokens.map(tokenRow));
@@ -138,7 +139,7 @@ function render({ address: text, sol, tokens, moreTokens, fund }: AgentWallet): 
     ...tokens.map((token) => new Option(tokenAmount(token), token.mint)),
   );
   setText(byId("wallet-more", HTMLParagraphElement), moreText(moreTokens));
-  renderFund(payLink(fund.solanaPay));
+  renderFund(payLink(wallet));
   body.hidden = false;
 }
 
