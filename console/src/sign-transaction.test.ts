@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import bs58 from "bs58";
 import { base64, fromBase64 } from "./base64.ts";
-import { bySharing, canSign, signTransaction } from "./sign-transaction.ts";
+import { bySharing, canSign, signatureOf, signTransaction } from "./sign-transaction.ts";
 import { ChangedTransaction } from "./transaction-report.ts";
 import type { Wallet, WalletAccount } from "./wallets.ts";
 
@@ -58,6 +58,7 @@ test("the owner's account is asked to sign exactly what was prepared, for its ch
   const asked: unknown[] = [];
   const signed = await signTransaction(wallet({ connected: [account(OTHER), account(OWNER)], asked }), OWNER, PREPARED);
   assert.deepEqual(fromBase64(signed), SIGNED);
+  assert.equal(signatureOf(signed), bs58.encode(new Uint8Array(64).fill(7)));
   assert.deepEqual(asked, [{ account: account(OWNER), transaction: UNSIGNED, chain: "solana:mainnet" }]);
 });
 

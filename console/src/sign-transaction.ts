@@ -1,5 +1,6 @@
 // Has a wallet of this browser sign a transaction, and takes nothing back but exactly that.
 import type { SolanaSignTransactionFeature } from "@solana/wallet-standard-features";
+import bs58 from "bs58";
 import { base64, fromBase64 } from "./base64.ts";
 import { shortAddress } from "./format.ts";
 import { ChangedTransaction } from "./transaction-report.ts";
@@ -48,6 +49,11 @@ export async function signTransaction(
     );
   }
   return base64(output.signedTransaction);
+}
+
+/** By which the network knows the transaction. */
+export function signatureOf(signed: string): string {
+  return bs58.encode(fromBase64(signed).slice(1, BEFORE_MESSAGE));
 }
 
 async function accountOf(wallet: Wallet, owner: string): Promise<WalletAccount> {

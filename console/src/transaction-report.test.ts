@@ -16,7 +16,7 @@ test("it is followed until the network has taken it, or never will", () => {
   for (const state of ["prepared", "sent"] as const) assert.equal(stateText(state).outcome, "open");
   for (const state of ["confirmed", "finalized"] as const) assert.equal(stateText(state).outcome, "done");
   assert.deepEqual([shortState("finalized"), shortState("expired")], ["Confirmed", "Not taken in time"]);
-  for (const state of ["failed", "expired"] as const) {
+  for (const state of ["failed", "expired", "unsent"] as const) {
     const { text, outcome } = stateText(state);
     assert.equal(outcome, "failed");
     assert.match(text, /[Nn]othing moved.* Prepare it again\.$/);

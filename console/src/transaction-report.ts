@@ -16,7 +16,7 @@ export function feeText({ total, rent }: PreparedTransaction["fee"]): string {
 export type Outcome = "open" | "done" | "failed";
 
 /** How far a transaction is that was sent, and whether that is how it stays. */
-export function stateText(state: TransactionState): { readonly text: string; readonly outcome: Outcome } {
+export function stateText(state: TransactionState | "unsent"): { readonly text: string; readonly outcome: Outcome } {
   switch (state) {
     case "prepared":
     case "sent":
@@ -24,6 +24,8 @@ export function stateText(state: TransactionState): { readonly text: string; rea
     case "confirmed":
     case "finalized":
       return { text: "Done: the network has confirmed it.", outcome: "done" };
+    case "unsent":
+      return { text: "It did not get as far as the network: nothing moved. Prepare it again.", outcome: "failed" };
     case "failed":
       return {
         text: "The network tried it and it failed: nothing moved but the network's fee. Prepare it again.",

@@ -3,7 +3,7 @@
 import type { AgentContext } from "./agent.ts";
 import { ApiError, type PreparedTransaction } from "./api.ts";
 import { fromTemplate, setBusy, setNotice, setText, within } from "./dom.ts";
-import { bySharing, signTransaction } from "./sign-transaction.ts";
+import { bySharing, signatureOf, signTransaction } from "./sign-transaction.ts";
 import { feeText, type Outcome, stateText, troubleOf } from "./transaction-report.ts";
 import { allWallets } from "./wallets.ts";
 
@@ -32,6 +32,8 @@ export function reviewTransaction(
   const wallets = bySharing(allWallets(), session.wallet);
   /** What the wallet has signed, which may be sent as often as it takes. */
   let signed: string | null = null;
+  /** Whether it was sent and the answer was lost: then a later refusal does not mean that it was not carried out. */
+  let mayBeSent = false;
   const isGone = () => api.signal.aborted || !view.isConnected;
 
   setLinesOf(within(view, ".transaction-summary", HTMLUListElement), prepared.summary);
@@ -61,6 +63,8 @@ export function reviewTransaction(
       if (isOver(error)) throw error;
       if (isGone()) return;
       const { text, again } = troubleOf(error, signed !== null);
+      if (again === "none" && mayBeSent && signed !== null) return follow(signatureOf(signed));
+      mayBeSent ||= again === "send";
       setText(progress, "");
       setNotice(fault, text);
       sign.hidden = again === "none";
@@ -97,9 +101,10 @@ export function reviewTransaction(
       let outcome: Outcome = "open";
       await context.renew(async () => {
         const { transactions } = await api.transactions();
+        if (isGone()) return;
+        // The service notes it before it sends it: what is not there was not sent.
         const found = transactions.find((one) => one.signature === signature);
-        if (found === undefined || isGone()) return;
-        const { text, ...now } = stateText(found.state);
+        const { text, ...now } = stateText(found?.state ?? "unsent");
         outcome = now.outcome;
         if (outcome === "failed") setNotice(fault, text);
         setText(progress, outcome === "failed" ? "" : `${text} Its signature is ${signature}.`);

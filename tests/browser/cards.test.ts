@@ -276,6 +276,39 @@ test("c21 a transfer is told in words before the owner's wallet signs it, sent a
   assert.deepEqual([lost, wallet.balance(to)], [1, 20_000_000]);
 });
 
+test("c21 what may have been sent is looked for before its owner is told to prepare it again", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const refusal = {
+    status: 409,
+    contentType: "application/problem+json",
+    json: { detail: "Prepare it anew.", status: 409 },
+  };
+  for (const [reaches, shown] of [
+    [true, /^Done: /],
+    [false, /^It did not get as far as the network: nothing moved\./],
+  ] as const) {
+    const to = (await newWallet()).address;
+    let tries = 0;
+    await page.route("**/wallet/transactions/send", async (route) => {
+      tries += 1;
+      if (tries > 1) return route.fulfill(refusal);
+      if (reaches) await route.fetch();
+      return route.abort();
+    });
+    await console.at("transfer-amount").fill("0.01");
+    await console.at("transfer-to").fill(to);
+    await console.at("transfer-prepare").click();
+    await console.at("transaction-wallet").selectOption({ label: "Faithful" });
+    await console.at("transaction-sign").click();
+    await shows("transaction-error", /It may have been sent all the same/);
+    await console.at("transaction-sign").click();
+    await shows(reaches ? "transaction-progress" : "transaction-error", shown);
+    assert.deepEqual([tries, wallet.balance(to)], [2, reaches ? 10_000_000 : 0]);
+    await page.unrouteAll();
+  }
+});
+
 test("c21 tokens are sent by their mint, and what more it takes is asked of the owner", {
   timeout: TIMEOUT_MS,
 }, async () => {
