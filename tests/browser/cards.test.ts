@@ -27,11 +27,21 @@ const alice = await devAssetAddress("alice.molt");
 const owned = await Owned.of(stack, alice);
 const owner = await Person.in(browser);
 const ownKeys = await devKeypair("owner");
+/** Lets the wallet that waits for its owner go on. */
+let goOn = () => {};
+const waited = new Promise<void>((resolve) => {
+  goOn = resolve;
+});
 /** Wallets that do with a transaction what wallets do, beside the console's own development wallets. */
 const asked: Asked[] = await install(owner.context, [
   { name: "Faithful", keys: ownKeys, features: { signTransaction: signsAsGiven(ownKeys) } },
   { name: "Adding", keys: ownKeys, features: { signTransaction: signsTransactions(ownKeys) } },
   { name: "Declining", keys: ownKeys, features: { signTransaction: refuse } },
+  {
+    name: "Waiting",
+    keys: ownKeys,
+    features: { signTransaction: (input) => waited.then(() => signsAsGiven(ownKeys)(input)) },
+  },
 ]);
 const page = await owner.context.newPage();
 const console = new Console(page);
@@ -50,6 +60,8 @@ const shows = (testId: string, words: RegExp | string) =>
   });
 
 test("a bot is connected by its token, which is not shown again", { timeout: TIMEOUT_MS }, async () => {
+  assert.equal(await console.at("secret-openai-input").count(), 1);
+  assert.equal(await console.at("secret-telegram-input").count(), 0, "there is one place for it");
   await console.at("channel-save").click();
   assert.equal(await text("channel-token-error"), "Enter the token of a bot.");
   await console.at("channel-token").fill("no token of a bot");
@@ -289,6 +301,7 @@ test("c21 what may have been sent is looked for before its owner is told to prep
     [false, /^It did not get as far as the network: nothing moved\./],
   ] as const) {
     const to = (await newWallet()).address;
+    const before = asked.length;
     let tries = 0;
     await page.route("**/wallet/transactions/send", async (route) => {
       tries += 1;
@@ -305,8 +318,32 @@ test("c21 what may have been sent is looked for before its owner is told to prep
     await console.at("transaction-sign").click();
     await shows(reaches ? "transaction-progress" : "transaction-error", shown);
     assert.deepEqual([tries, wallet.balance(to)], [2, reaches ? 10_000_000 : 0]);
+    assert.equal(asked.length, before + 1, "it was signed once");
     await page.unrouteAll();
   }
+});
+
+test("c21 what its owner discards while the wallet asks is not sent", { timeout: TIMEOUT_MS }, async () => {
+  const to = (await newWallet()).address;
+  let tries = 0;
+  await page.route("**/wallet/transactions/send", (route) => {
+    tries += 1;
+    return route.abort();
+  });
+  await console.at("transfer-amount").fill("0.01");
+  await console.at("transfer-to").fill(to);
+  await console.at("transfer-prepare").click();
+  await console.at("transaction-wallet").selectOption({ label: "Waiting" });
+  const before = asked.length;
+  await console.at("transaction-sign").click();
+  await until("the wallet is asked", () => asked.length > before);
+  await console.at("transaction-discard").click();
+  const answered = page.waitForEvent("console", (message) => message.text() === "answered");
+  await page.evaluate("globalThis.walletAnswered = () => console.log('answered')");
+  goOn();
+  await answered;
+  assert.deepEqual([tries, wallet.balance(to)], [0, 0]);
+  await page.unrouteAll();
 });
 
 test("c21 tokens are sent by their mint, and what more it takes is asked of the owner", {
