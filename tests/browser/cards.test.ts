@@ -58,6 +58,12 @@ const shows = (testId: string, words: RegExp | string) =>
     const shown = await text(testId);
     return typeof words === "string" ? shown === words : words.test(shown);
   });
+/** Brings a card up to date; a press while that is under way would do nothing. */
+async function refresh(card: "wallet" | "pairing"): Promise<void> {
+  const button = console.at(`${card}-refresh`);
+  await button.click();
+  await until(`${card} is up to date`, async () => (await button.getAttribute("aria-busy")) === null);
+}
 
 test("a bot is connected by its token, which is not shown again", { timeout: TIMEOUT_MS }, async () => {
   assert.equal(await console.at("secret-openai-input").count(), 1);
@@ -155,7 +161,7 @@ test("who waits is shown by their names as they are, and let in or sent away", {
   stack.agent.behaveAt(alice, {});
   await page.getByRole("button", { name: "Let in Friend (telegram 4242)" }).click();
   await shows("error", /Nobody waits by this id, or not any more\. List them again\./);
-  await console.at("pairing-refresh").click();
+  await refresh("pairing");
   await shows("pairing-empty", "Nobody waits.");
 });
 
@@ -165,7 +171,7 @@ test("c21 the agent's wallet is shown with how to fund it, and what is no link f
   await wallet.holdTokens(1_500_000n, { decimals: 6 });
   rpc.control.setBalance(wallet.address, SOL);
   await until("the balance", async () => {
-    await console.at("wallet-refresh").click();
+    await refresh("wallet");
     return (await text("wallet-balance")) === "1 SOL" && (await console.at("token-row").count()) === 1;
   });
   assert.equal(await text("wallet-address"), walletOf(alice));
@@ -188,7 +194,7 @@ test("c21 the agent's wallet is shown with how to fund it, and what is no link f
     const fund = { ...answer.fund, solanaPay: "javascript:alert(1)" };
     await route.fulfill({ json: { ...answer, sol: HOSTILE, tokens: [token], fund } });
   });
-  await console.at("wallet-refresh").click();
+  await refresh("wallet");
   await shows("wallet-balance", `${HOSTILE} SOL`);
   assert.equal(await console.at("token-row").locator("p").textContent(), `${HOSTILE} of ${HOSTILE}`);
   assert.equal(await console.at("wallet-pay").getAttribute("href"), null);
@@ -197,13 +203,13 @@ test("c21 the agent's wallet is shown with how to fund it, and what is no link f
   await page.route(path, (route) =>
     route.fulfill({ status: 503, contentType: "application/problem+json", json: { detail: HOSTILE, status: 503 } }),
   );
-  await console.at("wallet-refresh").click();
+  await refresh("wallet");
   await shows(
     "wallet-problem",
     new RegExp(`^What the wallet holds could not be read\\. ${HOSTILE.replace(/[()]/g, "\\$&")}`),
   );
   await page.unroute(path);
-  await console.at("wallet-refresh").click();
+  await refresh("wallet");
   await shows("wallet-balance", "1 SOL");
   assert.equal(await console.at("wallet-problem").isVisible(), false);
 });
