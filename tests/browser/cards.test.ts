@@ -111,6 +111,10 @@ test("a bot is connected by its token, which is not shown again", { timeout: TIM
 });
 
 test("a bot is disconnected once its owner has confirmed it", { timeout: TIMEOUT_MS }, async () => {
+  let deletions = 0;
+  page.on("request", (request) => {
+    deletions += Number(request.method() === "DELETE");
+  });
   await console.at("channel-disconnect").click();
   await console.at("confirm-cancel").click();
   assert.equal(await text("channel-state"), "Connected");
@@ -119,6 +123,7 @@ test("a bot is disconnected once its owner has confirmed it", { timeout: TIMEOUT
   await shows("info", /^The bot is disconnected\./);
   assert.equal(await text("channel-state"), "Not connected");
   assert.equal(await console.at("channel-disconnect").isVisible(), false);
+  assert.equal(deletions, 1, "it was asked for once, after the confirmation");
   const { channels } = (await owned.client.get(`${owned.path}/channels`)).json();
   assert.deepEqual([channels[0].state, channels[0].prefix], ["off", null]);
 });
