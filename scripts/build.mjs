@@ -2,7 +2,7 @@
 // dist/console. Also the build command of wrangler.toml. `--development` builds the console for local work (into .cache) in
 // place of the production one; `--force` builds the Worker though nothing has changed.
 
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { writeDescription } from "./lib/description.mjs";
@@ -50,6 +50,14 @@ async function buildWorker(report, force) {
   return "built";
 }
 
+/** The console's one page, with the cards that are files of their own. */
+function consolePage() {
+  const page = readFileSync(fromRoot("console/index.html"), "utf8");
+  return page.replaceAll(/^ *<!-- card: (\w+) -->$/gm, (_, name) =>
+    readFileSync(fromRoot(`console/cards/${name}.html`), "utf8").trimEnd(),
+  );
+}
+
 /** @param {"production" | "development"} variant @param {string} outdir */
 export async function buildConsole(variant, outdir = CONSOLE_OUT[variant]) {
   const development = variant === "development";
@@ -84,6 +92,7 @@ export async function buildConsole(variant, outdir = CONSOLE_OUT[variant]) {
     if (entry.isFile() && !/\.(ts|json|md)$/.test(entry.name))
       cpSync(join(ROOT, "console", entry.name), join(outdir, entry.name));
   }
+  writeFileSync(join(outdir, "index.html"), consolePage());
   await writeDescription(outdir);
   return "built";
 }

@@ -315,12 +315,12 @@ test("who waits is listed, let in and sent away by the owner alone", async () =>
   assertProblem(await client.get(`${path}/pairing`), 409, "wrong_state");
   const friend = { id: "gy78iSSlz7xFxwBfWQxTGr5smoWWw8jU", kind: "person", name: "Friend (telegram 4242)" };
   const phone = { id: "0b5a-1", kind: "device", name: "A phone" };
-  agent.behaveAt(owned.asset, { pairing: { waiting: [{ ...friend, askedAt: 1_000 }, phone] } });
+  agent.behaveAt(owned.asset, { pairing: { waiting: [{ ...friend, askedAt: 1_000, expiresAt: 3_601_000 }, phone] } });
   await owned.start();
   const listed = await client.get(`${path}/pairing`);
   assert.equal(listed.status, 200, listed.text);
-  const shown = { ...friend, askedAt: "1970-01-01T00:00:01.000Z" };
-  assert.deepEqual(listed.json(), { waiting: [shown, { ...phone, askedAt: null }] });
+  const shown = { ...friend, askedAt: "1970-01-01T00:00:01.000Z", expiresAt: "1970-01-01T01:00:01.000Z" };
+  assert.deepEqual(listed.json(), { waiting: [shown, { ...phone, askedAt: null, expiresAt: null }] });
   const approved = await client.post(`${path}/pairing/${friend.id}/approve`);
   assert.deepEqual([approved.status, approved.json().waiting.length], [200, 1], approved.text);
   const rejected = await client.post(`${path}/pairing/${phone.id}/reject`);

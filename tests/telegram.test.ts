@@ -31,6 +31,7 @@ test("c18 a stranger is let in by the owner, and answered once, also by an agent
   assert.equal(listed.status, 200, listed.text);
   const [waiting, ...more] = listed.json().waiting;
   assert.deepEqual([waiting.kind, waiting.name, more], ["person", "Friend (telegram 4242)", []]);
+  assert.equal(Date.parse(waiting.expiresAt) - Date.parse(waiting.askedAt), 3_600_000);
   const approved = await client.post(`${path}/pairing/${waiting.id}/approve`);
   assert.deepEqual([approved.status, approved.json()], [200, { waiting: [] }], approved.text);
   telegram.write(token, FRIEND, "and now?");

@@ -118,6 +118,7 @@ test("c21 a transfer of SOL is ExecuteV1 for the owner to sign, told in plain wo
   const prepared = await wallet.prepare({ operation: "transfer_sol", to, amount: "0.01", baseUnits: "10000000" });
   const { payer, version, blockhash, instructions } = instructionsOf(prepared);
   assert.deepEqual([payer, version, blockhash], [owner.address, 0, prepared.blockhash]);
+  assert.equal(prepared.chain, "localnet");
   assert.equal(instructions.length, 1);
   const [execute] = instructions;
   assert.equal(execute?.program, CORE_PROGRAM);

@@ -1,17 +1,20 @@
 // The agent's screen: its state, the progress of a start or stop, and what the owner can do with it.
 import { type AgentApi, type AgentState, ApiError, agentApi, type Session, type Status } from "./api.ts";
+import { showChannels } from "./channels.ts";
 import { byId, setBusy, setEnabled, setLines, setText } from "./dom.ts";
 import { watchStatus } from "./events.ts";
 import { formatAgo, formatDateTime, formatElapsed, formatSize } from "./format.ts";
 import { showLog } from "./log.ts";
 import { clearNotices, showError } from "./notices.ts";
 import { openAgent } from "./open.ts";
+import { showPairing } from "./pairing.ts";
 import { advance, PHASE_LABELS, steps, type Timeline, totalElapsed } from "./progress.ts";
 import { showSecrets } from "./secrets.ts";
 import { showSettings } from "./settings.ts";
 import { showSnapshots } from "./snapshots.ts";
 import { showUsage } from "./usage.ts";
 import { showWakes } from "./wakes.ts";
+import { showWallet } from "./wallet.ts";
 
 /** What the cards of this screen share. */
 export interface AgentContext {
@@ -22,6 +25,8 @@ export interface AgentContext {
   apply(status: Status): void;
   /** Runs an action with its control busy, and shows what goes wrong. "Try again" keeps what the action closes over. */
   run(control: HTMLElement | null, action: () => Promise<void>, options?: { again: boolean }): Promise<void>;
+  /** Brings something up to date unasked: what goes wrong is not worth a word, but for the end of the session. */
+  renew(action: () => Promise<void>): Promise<void>;
 }
 
 const STATE_LABELS: Readonly<Record<AgentState, string>> = {
@@ -66,7 +71,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
   let status: Status | null = null;
   let timeline: Timeline | null = null;
 
-  const context: AgentContext = { api, session, state: () => status?.state ?? null, apply: applyAnswer, run };
+  const context: AgentContext = { api, session, state: () => status?.state ?? null, apply: applyAnswer, run, renew };
 
   function applyAnswer(answer: Status): void {
     if (status === null || !(Date.parse(answer.since) < Date.parse(status.since))) apply(answer);
@@ -78,6 +83,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
     const previous = status;
     status = next;
     render(next, timeline);
+    pairing.onStatus(previous, next);
     snapshots.onStatus(previous, next);
     wakes.onStatus(previous, next);
   }
@@ -103,18 +109,30 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
     }
   }
 
+  async function renew(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      const isOver = error instanceof ApiError && (error.status === 401 || error.status === 403);
+      if (isOver && !signal.aborted) onEnded(error);
+    }
+  }
+
   reset(session);
   screen.hidden = false;
   domain.focus();
   // The default model follows from the keys, and which keys are kept out of the agent is a setting.
   const secrets = showSecrets(context, () => void run(null, settings.load));
   const settings = showSettings(context, secrets.apply);
+  const channels = showChannels(context);
+  const pairing = showPairing(context);
   const usage = showUsage(context);
   const snapshots = showSnapshots(context, () => {
     void run(null, secrets.load);
     void run(null, settings.load);
   });
   const wakes = showWakes(context);
+  const wallet = showWallet(context);
   showLog(context);
   const watcher = watchStatus({
     url: api.eventsUrl,
@@ -127,7 +145,15 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
 
   const load = async () => {
     applyAnswer(await api.status());
-    await Promise.all([settings.load(), secrets.load(), usage.load(), snapshots.load(), wakes.load()]);
+    await Promise.all([
+      settings.load(),
+      secrets.load(),
+      channels.load(),
+      usage.load(),
+      snapshots.load(),
+      wakes.load(),
+      wallet.load(),
+    ]);
   };
   void run(null, load);
 

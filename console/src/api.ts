@@ -193,6 +193,104 @@ export interface Wakes {
   readonly days: readonly WakeDay[];
 }
 
+export type DmPolicy = "pairing" | "allowlist" | "open" | "disabled";
+
+/** A channel by which people reach the agent. */
+export interface Channel {
+  readonly name: string;
+  /** `connecting` until Telegram knows where to send messages. */
+  readonly state: "off" | "connecting" | "connected";
+  /** How its token begins. */
+  readonly prefix: string | null;
+  readonly dmPolicy: DmPolicy;
+  /** Whom an allowlist names. */
+  readonly allowFrom?: readonly string[];
+  /** How many messages wait for the agent. */
+  readonly waiting: number;
+  readonly lastMessageAt: string | null;
+  /** What went wrong last, until it goes well. */
+  readonly problem: string | null;
+  readonly warning?: string;
+}
+
+export interface ChangedChannel extends Channel {
+  readonly effect: Effect;
+}
+
+/** Somebody who waits to be let in. */
+export interface Waiting {
+  readonly id: string;
+  readonly kind: "person" | "device";
+  /** What they call themselves, and by what they are known. */
+  readonly name: string;
+  readonly askedAt: string | null;
+  /** When they wait no longer, and have to ask again. */
+  readonly expiresAt: string | null;
+}
+
+/** The agent's own wallet. Amounts are texts: a number would lose digits that somebody pays for. */
+export interface AgentWallet {
+  readonly address: string;
+  readonly sol: string;
+  readonly tokens: readonly Token[];
+  /** How many token accounts are not among these. */
+  readonly moreTokens: number;
+  readonly slot: number;
+  /** Seconds since it was read. */
+  readonly age: number;
+  readonly fund: { readonly address: string; readonly solanaPay: string };
+}
+
+export interface Token {
+  readonly mint: string;
+  readonly baseUnits: string;
+  /** In decimals; absent where the mint can't be read. */
+  readonly amount?: string;
+  readonly frozen: boolean;
+}
+
+/** What the agent's wallet is to do. */
+export type Plan =
+  | { readonly operation: "transfer_sol"; readonly to: string; readonly amount: string; readonly toProgram?: true }
+  | {
+      readonly operation: "transfer_token";
+      readonly mint: string;
+      readonly to: string;
+      readonly amount: string;
+      readonly toProgram?: true;
+      readonly createAccount?: true;
+    };
+
+/** A transaction for the owner to sign. */
+export interface PreparedTransaction {
+  /** Base64. */
+  readonly transaction: string;
+  /** The cluster that it is for. */
+  readonly chain: string;
+  /** Lamports that the owner's own wallet pays. */
+  readonly fee: { readonly total: string; readonly rent: string };
+  /** What it does, read from the transaction itself. */
+  readonly summary: readonly string[];
+  readonly notes: readonly string[];
+}
+
+export type TransactionState = "prepared" | "sent" | "confirmed" | "finalized" | "failed" | "expired";
+
+export interface Transaction {
+  /** Null for one that was not sent from here. */
+  readonly signature: string | null;
+  readonly state: TransactionState;
+  readonly summary: readonly string[];
+  readonly preparedAt: string;
+}
+
+export interface ChannelChange {
+  /** Without it the one that there is stays. */
+  readonly token?: string;
+  readonly dmPolicy: DmPolicy;
+  readonly allowFrom?: readonly string[];
+}
+
 /** A file to send, with the hash that the service compares it with. */
 export interface Upload {
   readonly bytes: ArrayBuffer;
@@ -317,6 +415,7 @@ export type AgentApi = ReturnType<typeof agentApi>;
 export function agentApi(asset: string, signal: AbortSignal) {
   const base = `/v1/agents/${encodeURIComponent(asset)}`;
   const secret = (name: string) => `${base}/secrets/${encodeURIComponent(name)}`;
+  const waiting = (id: string, word: string) => `${base}/pairing/${encodeURIComponent(id)}/${word}`;
   const snapshot = (id: string) => `${base}/snapshots/${encodeURIComponent(id)}`;
   return {
     signal,
@@ -346,6 +445,21 @@ export function agentApi(asset: string, signal: AbortSignal) {
     snapshotUrl: snapshot,
     restoreSnapshot: (id: string) => request<Status>("POST", `${snapshot(id)}/restore`, { signal }),
     deleteSnapshot: (id: string) => request<void>("DELETE", snapshot(id), { signal }),
+    channels: () => request<{ channels: Channel[] }>("GET", `${base}/channels`, { signal }),
+    setTelegram: (change: ChannelChange) =>
+      request<ChangedChannel>("PUT", `${base}/channels/telegram`, { body: change, signal }),
+    deleteTelegram: () => request<ChangedChannel>("DELETE", `${base}/channels/telegram`, { signal }),
+    pairing: () => request<{ waiting: Waiting[] }>("GET", `${base}/pairing`, { signal, timeoutSeconds: 60 }),
+    approve: (id: string) =>
+      request<{ waiting: Waiting[] }>("POST", waiting(id, "approve"), { signal, timeoutSeconds: 60 }),
+    reject: (id: string) =>
+      request<{ waiting: Waiting[] }>("POST", waiting(id, "reject"), { signal, timeoutSeconds: 60 }),
+    wallet: () => request<AgentWallet>("GET", `${base}/wallet`, { signal }),
+    prepareTransaction: (plan: Plan) =>
+      request<PreparedTransaction>("POST", `${base}/wallet/transactions`, { body: plan, signal }),
+    sendTransaction: (transaction: string) =>
+      request<{ signature: string }>("POST", `${base}/wallet/transactions/send`, { body: { transaction }, signal }),
+    transactions: () => request<{ transactions: Transaction[] }>("GET", `${base}/wallet/transactions`, { signal }),
     logs: () => request<AgentLog>("GET", `${base}/logs`, { signal }),
     wakes: () => request<Wakes>("GET", `${base}/wakes`, { signal }),
   };

@@ -7,6 +7,9 @@ import type {
   SolanaSignMessageFeature,
   SolanaSignMessageInput,
   SolanaSignMessageOutput,
+  SolanaSignTransactionFeature,
+  SolanaSignTransactionInput,
+  SolanaSignTransactionOutput,
 } from "@solana/wallet-standard-features";
 import type { Wallet, WalletAccount, WalletIcon } from "@wallet-standard/base";
 import { registerWallet } from "@wallet-standard/wallet";
@@ -22,6 +25,8 @@ import { signInMessage } from "./sign-in-message.ts";
 const CHAINS = ["solana:mainnet", "solana:devnet", "solana:testnet", "solana:localnet"] as const;
 const COLORS: Readonly<Record<DevWalletLabel, string>> = { owner: "#0d6b3c", buyer: "#7d4a00" };
 
+const SIGNATURE_BYTES = 64;
+
 type ChangeListener = (properties: { readonly accounts: readonly WalletAccount[] }) => void;
 
 type StandardFeatures = {
@@ -32,7 +37,7 @@ type StandardFeatures = {
   readonly "standard:events": { readonly version: "1.0.0"; on(event: "change", listener: ChangeListener): () => void };
 };
 
-type Features = StandardFeatures & SolanaSignInFeature & SolanaSignMessageFeature;
+type Features = StandardFeatures & SolanaSignInFeature & SolanaSignMessageFeature & SolanaSignTransactionFeature;
 
 class DevelopmentWallet implements Wallet {
   readonly version = "1.0.0";
@@ -60,6 +65,11 @@ class DevelopmentWallet implements Wallet {
         version: "1.0.0",
         signMessage: (...inputs) => Promise.all(inputs.map((input) => this.#signMessage(input))),
       },
+      "solana:signTransaction": {
+        version: "1.0.0",
+        supportedTransactionVersions: ["legacy", 0],
+        signTransaction: (...inputs) => Promise.all(inputs.map((input) => this.#signTransaction(input))),
+      },
     };
   }
 
@@ -81,7 +91,7 @@ class DevelopmentWallet implements Wallet {
     const { address, publicKey } = await this.#keys();
     const [known] = this.#accounts;
     if (known !== undefined) return known;
-    const features = ["solana:signIn", "solana:signMessage"] as const;
+    const features = ["solana:signIn", "solana:signMessage", "solana:signTransaction"] as const;
     const account: WalletAccount = { address, publicKey, chains: CHAINS, features, label: this.name };
     this.#accounts = [account];
     for (const listener of this.#listeners) listener({ accounts: this.#accounts });
@@ -108,6 +118,16 @@ class DevelopmentWallet implements Wallet {
   async #signMessage({ account, message }: SolanaSignMessageInput): Promise<SolanaSignMessageOutput> {
     if (account.address !== (await this.#account()).address) throw new Error("this wallet does not hold the account");
     return this.#sign(message);
+  }
+
+  /** Of one that needs this account's signature first, as what this service prepares does. */
+  async #signTransaction({ account, transaction }: SolanaSignTransactionInput): Promise<SolanaSignTransactionOutput> {
+    if (account.address !== (await this.#account()).address) throw new Error("this wallet does not hold the account");
+    const count = transaction[0] ?? 0;
+    const { signature } = await this.#sign(transaction.slice(1 + count * SIGNATURE_BYTES));
+    const signedTransaction = transaction.slice();
+    signedTransaction.set(signature, 1);
+    return { signedTransaction };
   }
 
   async #sign(message: Uint8Array) {

@@ -45,6 +45,20 @@ export function setEnabled(button: HTMLButtonElement, enabled: boolean, fallback
   if (focused && !enabled) fallback.focus();
 }
 
+/** Says what is wrong with a field, beside it; nothing, where the text is empty. */
+export function setFieldError(input: HTMLInputElement, element: HTMLElement, text: string): void {
+  setText(element, text);
+  element.hidden = text === "";
+  if (text === "") input.removeAttribute("aria-invalid");
+  else input.setAttribute("aria-invalid", "true");
+}
+
+/** Shows a message of a card; hides it where the text is empty. */
+export function setNotice(element: HTMLElement, text: string): void {
+  setText(element, text);
+  element.hidden = text === "";
+}
+
 export function setBusy(control: HTMLElement, busy: boolean): void {
   if (busy) control.setAttribute("aria-busy", "true");
   else control.removeAttribute("aria-busy");

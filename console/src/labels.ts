@@ -13,11 +13,6 @@ const LABELS: Readonly<Record<string, Label>> = {
   openrouter: { title: "OpenRouter", noun: "key" },
   anthropic: { title: "Anthropic", noun: "key" },
   openai: { title: "OpenAI", noun: "key" },
-  telegram: {
-    title: "Telegram bot",
-    noun: "token",
-    hint: "Who writes to the bot is let in once you approve them. It answers while the agent runs.",
-  },
   wallet: {
     title: "Paying wallet",
     noun: "private key",

@@ -8,7 +8,7 @@ import type {
 import type { Wallet, WalletAccount } from "@wallet-standard/base";
 import bs58 from "bs58";
 import type { Challenge, Proof } from "./api.ts";
-import { base64 } from "./base64.ts";
+import { base64, fromBase64 } from "./base64.ts";
 import { isRejection } from "./explain.ts";
 
 type Features = Partial<SolanaSignInFeature & SolanaSignMessageFeature & SolanaSignTransactionFeature>;
@@ -103,7 +103,7 @@ async function byMessage(wallet: Wallet, account: WalletAccount, challenge: Chal
 
 async function byTransaction(wallet: Wallet, account: WalletAccount, challenge: Challenge): Promise<Proof> {
   const { nonce, input } = challenge;
-  const transaction = Uint8Array.from(atob(challenge.transaction), (char) => char.charCodeAt(0));
+  const transaction = fromBase64(challenge.transaction);
   const chain = account.chains.find((name) => name === input.chainId || name === `solana:${input.chainId}`);
   const asked = chain === undefined ? { account, transaction } : { account, transaction, chain };
   const [output] = await using(wallet, "solana:signTransaction").signTransaction(asked);

@@ -1,7 +1,8 @@
 // The card of keys. A key goes from the field to the service and nowhere else: it is not kept, shown or logged.
 import type { AgentContext } from "./agent.ts";
 import type { SecretEntry, Settings } from "./api.ts";
-import { byId, fromTemplate, setText, within } from "./dom.ts";
+import { TELEGRAM } from "./channels.ts";
+import { byId, fromTemplate, setFieldError, setText, within } from "./dom.ts";
 import { whenUsed } from "./effect.ts";
 import { formatDateTime } from "./format.ts";
 import { type KeylessChoice, showKeyless } from "./keyless.ts";
@@ -24,7 +25,7 @@ export function showSecrets(context: AgentContext, onChange: () => void): Secret
 
   async function load(): Promise<void> {
     const { secrets } = await context.api.secrets();
-    for (const entry of secrets) {
+    for (const entry of secrets.filter(({ name }) => name !== TELEGRAM)) {
       // A row that is there stays, with what is being typed into it.
       const row = rows.get(entry.name);
       if (row === undefined) {
@@ -108,10 +109,7 @@ function secretRow(
   return row;
 
   function setFault(text: string): void {
-    setText(fault, text);
-    fault.hidden = text === "";
-    if (text === "") input.removeAttribute("aria-invalid");
-    else input.setAttribute("aria-invalid", "true");
+    setFieldError(input, fault, text);
   }
 }
 

@@ -1,7 +1,7 @@
 // The card of the model: which one the agent starts with, and the owner's choice of another.
 import type { AgentContext } from "./agent.ts";
 import { ApiError, type Settings } from "./api.ts";
-import { byId, setText } from "./dom.ts";
+import { byId, setFieldError, setText } from "./dom.ts";
 import { whenUsed } from "./effect.ts";
 import { showInfo } from "./notices.ts";
 
@@ -71,9 +71,4 @@ function hint(model: string | null, defaultModel: string | null, modelInForce: s
   return defaultModel === null ? "Save a key of a provider first." : `The default is ${defaultModel}.`;
 }
 
-function setFault(text: string): void {
-  setText(fault, text);
-  fault.hidden = text === "";
-  if (text === "") input.removeAttribute("aria-invalid");
-  else input.setAttribute("aria-invalid", "true");
-}
+const setFault = (text: string): void => setFieldError(input, fault, text);

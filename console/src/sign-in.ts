@@ -1,6 +1,6 @@
 // The sign-in screen: which domain, which wallet, then challenge, signature and verification.
 import { auth, type Session } from "./api.ts";
-import { byId, fromTemplate, setBusy, setText, within } from "./dom.ts";
+import { byId, fromTemplate, setBusy, setFieldError, setText, within } from "./dom.ts";
 import { shortAddress, slug } from "./format.ts";
 import { clearNotices, showError } from "./notices.ts";
 import { prove, showable } from "./prove.ts";
@@ -213,13 +213,6 @@ function assetProblem(asset: string): string {
   return isAddress(asset)
     ? ""
     : "This is not a Solana address. Copy the asset's address from your wallet or an explorer.";
-}
-
-function setFieldError(input: HTMLInputElement, element: HTMLElement, text: string): void {
-  setText(element, text);
-  element.hidden = text === "";
-  if (text === "") input.removeAttribute("aria-invalid");
-  else input.setAttribute("aria-invalid", "true");
 }
 
 function recallAsset(): string {

@@ -26,6 +26,10 @@ export function watchWallets(onChange: (wallets: readonly Wallet[]) => void): vo
   notify();
 }
 
+export function allWallets(): readonly Wallet[] {
+  return getWallets().get();
+}
+
 function connectFeature(wallet: Wallet): ConnectFeature["standard:connect"] | undefined {
   return (wallet.features as Partial<ConnectFeature>)["standard:connect"];
 }

@@ -9,8 +9,13 @@ const LIMIT_MS = 20_000;
 /** The answer is one line of bounded length. */
 const MAX_SHOWN = 50;
 const MAX_TEXT = 100;
+/** The gateway says of people until when they wait, and of devices only here (device-pairing-state.kernel.ts). */
+const DEVICE_WAITS_MS = 300_000;
 
-/** @typedef {{id: string, kind: "person" | "device", name: string, askedAt: number | null, call: object}} Asking */
+/**
+ * @typedef {{id: string, kind: "person" | "device", name: string, askedAt: number | null, expiresAt: number | null,
+ *   call: object}} Asking
+ */
 
 /** @param {import("../agent.mjs").Context} context */
 export async function run({ paths, argv }) {
@@ -50,11 +55,12 @@ async function waitingAt(socket) {
   const people = await socket.call("channels.pairing.list", {}, LIMIT_MS);
   const devices = await socket.call("device.pair.list", {}, LIMIT_MS);
   return [
-    ...listOf(people?.requests).map(({ requestId, channel, accountId, senderId, metadata, createdAt }) => ({
+    ...listOf(people?.requests).map(({ requestId, channel, accountId, senderId, metadata, createdAt, expiresAt }) => ({
       id: String(requestId),
       kind: /** @type {const} */ ("person"),
       name: shown(`${metadata?.firstName ?? metadata?.username ?? ""} (${channel} ${senderId})`),
       askedAt: timeOf(createdAt),
+      expiresAt: timeOf(expiresAt),
       call: { requestId, channel, accountId },
     })),
     ...listOf(devices?.pending).map(({ requestId, displayName, platform, deviceId, ts }) => ({
@@ -62,6 +68,7 @@ async function waitingAt(socket) {
       kind: /** @type {const} */ ("device"),
       name: shown(`${displayName ?? platform ?? ""} (device ${deviceId})`),
       askedAt: timeOf(ts),
+      expiresAt: timeOf(ts + DEVICE_WAITS_MS),
       call: { requestId },
     })),
   ];

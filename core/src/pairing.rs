@@ -88,6 +88,8 @@ pub struct Waiting {
     /// What they call themselves, and by what they are known.
     pub name: String,
     pub asked_at: Option<Timestamp>,
+    /// When they wait no longer, and have to ask again.
+    pub expires_at: Option<Timestamp>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -118,6 +120,8 @@ struct Entry {
     name: String,
     #[serde(default)]
     asked_at: Option<i64>,
+    #[serde(default)]
+    expires_at: Option<i64>,
 }
 
 impl Said {
@@ -125,14 +129,18 @@ impl Said {
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let printed: Printed = serde_json::from_str(line).ok()?;
+        // No moment that a gateway could mean is beyond that.
+        let moment = |at: Option<i64>| {
+            let at = at.filter(|at| (0..=LAST_MILLIS).contains(at));
+            at.map(Timestamp::from_millis)
+        };
         let waiting = printed.waiting.into_iter().filter_map(|entry| {
-            // No moment that a gateway could have been asked at is beyond that.
-            let asked_at = entry.asked_at.filter(|at| (0..=LAST_MILLIS).contains(at));
             Some(Waiting {
                 id: PairingId::parse(&entry.id)?,
                 kind: entry.kind,
                 name: plain(&entry.name, MAX_NAME),
-                asked_at: asked_at.map(Timestamp::from_millis),
+                asked_at: moment(entry.asked_at),
+                expires_at: moment(entry.expires_at),
             })
         });
         Some(Self {
@@ -176,8 +184,9 @@ mod tests {
     #[test]
     fn of_what_a_container_says_only_the_form_counts() {
         let said = Said::parse(
-            r#"{"waiting":[{"id":"a1","kind":"person","name":"Fri\u001b[1mend","askedAt":1000,"added":1},
-            {"id":"../x","kind":"device","name":"x"},{"id":"b","kind":"device","name":"","askedAt":9223372036854775807}],"found":true}"#,
+            r#"{"waiting":[{"id":"a1","kind":"person","name":"Fri\u001b[1mend","askedAt":1000,"expiresAt":3601000,"added":1},
+            {"id":"../x","kind":"device","name":"x"},
+            {"id":"b","kind":"device","name":"","askedAt":9223372036854775807,"expiresAt":-1}],"found":true}"#,
         )
         .unwrap();
         assert!(said.found);
@@ -185,8 +194,14 @@ mod tests {
         assert_eq!(
             shown["waiting"],
             serde_json::json!([
-                { "id": "a1", "kind": "person", "name": "Fri\u{fffd}[1mend", "askedAt": "1970-01-01T00:00:01.000Z" },
-                { "id": "b", "kind": "device", "name": "", "askedAt": null },
+                {
+                    "id": "a1",
+                    "kind": "person",
+                    "name": "Fri\u{fffd}[1mend",
+                    "askedAt": "1970-01-01T00:00:01.000Z",
+                    "expiresAt": "1970-01-01T01:00:01.000Z",
+                },
+                { "id": "b", "kind": "device", "name": "", "askedAt": null, "expiresAt": null },
             ])
         );
         for bad in [

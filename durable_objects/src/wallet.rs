@@ -181,6 +181,7 @@ impl Agent {
             .add_prepared(tenant.owner, &hash, &summary.join("\n"), now(), expires_at)?;
         Ok(PreparedView {
             transaction: base64(&unsigned(&message)),
+            chain: chain.cluster,
             blockhash,
             last_valid_block_height: last_height,
             expires_at,

@@ -76,7 +76,7 @@ test("an owner signs in, talks to the agent, stops it, and finds the conversatio
     await console.at("usage-empty").waitFor();
     assert.equal(await console.at("usage-spent").isVisible(), false);
     assert.equal(await console.at("secret-clawrouter-source").textContent(), "No key");
-    assert.equal(await console.at("secret-telegram-source").textContent(), "No token");
+    assert.equal(await console.at("channel-state").textContent(), "Not connected");
     assert.equal(await console.at("secret-wallet-source").textContent(), "No private key");
     assert.equal(await console.at("model-in-force").textContent(), DEFAULT_MODEL);
     assert.equal(await console.at("model-input").getAttribute("placeholder"), DEFAULT_MODEL);

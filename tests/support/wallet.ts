@@ -22,6 +22,7 @@ export const SOL = 1_000_000_000;
 
 export interface Prepared {
   readonly transaction: string;
+  readonly chain: string;
   readonly blockhash: string;
   readonly lastValidBlockHeight: number;
   readonly expiresAt: string;

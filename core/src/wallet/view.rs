@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Address, Blockhash};
+use crate::siws::ChainId;
 use crate::time::Timestamp;
 
 use super::amount::{SOL_DECIMALS, decimal};
@@ -114,6 +115,8 @@ fn percent_encoded(text: &str) -> String {
 pub struct PreparedView {
     /// Base64, with room for the signature.
     pub transaction: String,
+    /// Which cluster the wallet is to show it for.
+    pub chain: ChainId,
     pub blockhash: Blockhash,
     pub last_valid_block_height: u64,
     /// Until when it is passed on from here.

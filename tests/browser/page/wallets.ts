@@ -42,10 +42,19 @@ function described({ name, address, publicKey, chains, features, accountFeatures
   };
   const ask = (feature: string) => async (input: unknown) => {
     const said = await askWallet(name, feature, JSON.parse(JSON.stringify(input, toBase64)));
+    // The page gets to go on with the answer before a test that waits for this does.
+    setTimeout(() => (globalThis as { walletAnswered?: () => void }).walletAnswered?.(), 0);
     if ("error" in said) throw Object.assign(new Error(said.error.message), { code: said.error.code });
     return [{ account, ...JSON.parse(JSON.stringify(said.output), fromTagged) }];
   };
-  const signing = features.map((feature) => [`solana:${feature}`, { version: "1.0.0", [feature]: ask(feature) }]);
+  const signing = features.map((feature) => [
+    `solana:${feature}`,
+    {
+      version: "1.0.0",
+      [feature]: ask(feature),
+      ...(feature === "signTransaction" && { supportedTransactionVersions: ["legacy", 0] }),
+    },
+  ]);
   return {
     version: "1.0.0",
     name,

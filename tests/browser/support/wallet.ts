@@ -5,6 +5,7 @@ import type { DevKeypair } from "../../../dev/solana/accounts.ts";
 import { fromRoot } from "../../../scripts/lib/project.mjs";
 import { buildText } from "../../support/login.ts";
 import { guarded, planOf, signed } from "../../support/memo.ts";
+import { signedBy } from "../../support/wallet.ts";
 import type { Described, Said } from "../page/wallets.ts";
 
 export type Feature = "signIn" | "signMessage" | "signTransaction";
@@ -45,6 +46,17 @@ export const signsMessages =
   async ({ message }) => {
     const signature = await keys.sign(bytes(message));
     return { output: { signedMessage: message, signature: tagged(signature) } };
+  };
+
+/** Signs what it is given, as it is. */
+export const signsAsGiven =
+  (keys: DevKeypair): Answer =>
+  async ({ transaction }) => {
+    const signedTransaction = Buffer.from(
+      await signedBy(keys, Buffer.from(bytes(transaction)).toString("base64")),
+      "base64",
+    );
+    return { output: { signedTransaction: tagged(signedTransaction) } };
   };
 
 /** Sets fees and guards the balance before it signs, as wallets do. */
