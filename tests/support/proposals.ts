@@ -1,10 +1,10 @@
 // What an agent proposes that its wallet do, as it would from inside its container, and what its owner does with that.
 import assert from "node:assert/strict";
 import type { FakeAgent, Owned } from "./agent.ts";
-import type { Prepared } from "./wallet.ts";
-import { AgentWallet } from "./wallet.ts";
 import type { Answer } from "./http.ts";
 import type { TestStack } from "./stack.ts";
+import type { Prepared } from "./wallet.ts";
+import { AgentWallet } from "./wallet.ts";
 
 export interface Proposal {
   id: string;
@@ -36,7 +36,11 @@ export async function proposerOf(agent: FakeAgent, owned: Owned): Promise<Propos
   return { url, pass: secrets.proposals };
 }
 
-export function propose({ url, pass }: Proposer, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+export function propose(
+  { url, pass }: Proposer,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   return fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${pass}`, ...headers },
