@@ -37,7 +37,7 @@ test("c21 what the agent proposes waits, is shown in plain words, and is carried
     reason: "  Rent for March: <b>due</b> today.  ",
   });
   assert.equal(answer.status, 202);
-  const told = await answer.json();
+  const told = (await answer.json()) as { id: string };
   assert.match(told.id, /^[0-9a-f]{32}$/);
   assert.deepEqual(Object.keys(told), ["id"], "it is told that it waits, and nothing else");
 
@@ -147,7 +147,7 @@ test("c21 so many are taken in a day, whatever their owner does with them, and t
   const refused = async () => {
     const answer = await propose(agent.by, { operation: plan, reason: "One more." });
     assert.equal(answer.status, 429, await answer.clone().text());
-    assert.equal((await answer.json()).code, "rate_limited");
+    assert.equal(((await answer.json()) as { code: string }).code, "rate_limited");
     return Number(answer.headers.get("retry-after"));
   };
   const midnight = Math.ceil(Date.now() / DAY_MS) * DAY_MS;
