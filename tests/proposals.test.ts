@@ -101,6 +101,20 @@ test("c21 two proposals of the same are two, and each takes a signature of its o
   assert.equal(agent.balance(to), SOL / 5);
 });
 
+test("c21 a transaction that the owner prepares by hand as well is the proposal's, and spends it", async () => {
+  const agent = await Proposing.start(stack, "by-hand.molt");
+  const to = (await newWallet()).address;
+  const id = await agent.taken({ ...plan, to });
+  const transaction = await until("both in one block", async () => {
+    const byHand = await agent.prepare({ ...plan, to });
+    const proposed = await agent.preparedOf(id);
+    return byHand.transaction === proposed.transaction && proposed.transaction;
+  });
+  assert.equal((await agent.send(await signedBy(owner, transaction))).status, 202);
+  assert.deepEqual((await agent.list()).proposals, []);
+  assert.equal(agent.balance(to), SOL / 10);
+});
+
 test("c21 what is rejected is gone, with every transaction that was prepared of it", async () => {
   const agent = await Proposing.start(stack, "rejecting.molt");
   const to = (await newWallet()).address;

@@ -59,7 +59,7 @@ impl Agent {
             now(),
             now().saturating_add(LIFETIME),
             operation(&proposal.plan).to_string(),
-            proposal.reason,
+            self.clean(&proposal.reason),
         );
         self.store.add_proposal(owner, &row, &day(now()))?;
         answer(202, &json!({ "id": id }))
