@@ -46,10 +46,7 @@ impl Agent {
                 let id = UpdateId::new(id).ok_or_else(Problem::sign_in)?;
                 self.take_update(owner, BotId::new(bot), id, &update).await
             }
-            Call::Propose(start, body) if start.asset == envelope.asset => {
-                self.propose(&start, body.as_deref())
-            }
-            Call::Propose(..) => Err(Problem::sign_in().into()),
+            Call::Propose(start, body) => self.propose(&start, body.as_deref()),
             Call::Owner(caller, call) if caller.asset == envelope.asset => {
                 self.owner_call(caller, call).await
             }

@@ -24,6 +24,8 @@ const hostile = await Proposing.start(stack, "hostile.molt");
 const { pass } = hostile.by;
 const waiting = await hostile.taken(plan);
 const { transaction } = await hostile.preparedOf(waiting);
+const signed = await signedBy(owner, transaction);
+const agentHost = new URL((await hostile.owned.status()).agentUrl).host;
 const crowded = await Proposing.start(stack, "crowded.molt");
 await attacker.start();
 const attackers = await proposerOf(stack.agent, attacker);
@@ -45,9 +47,21 @@ const post = (name: string, headers: Attack["headers"], gets: Gets = UNAUTHENTIC
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 const claims = decodeJwt<Claims>(pass);
 const { epoch: _epoch, ...timeless } = claims;
-const { JWT_SECRET } = stack.secrets;
 const [header = "", payload = "", signature = ""] = pass.split(".");
 const claimed = (changed: object): string => base64url({ ...claims, ...changed });
+const strangers = await sign(claims, randomBytes(48).toString("base64url"));
+const others: [string, Claims][] = [
+  ["another start", { ...claims, jti: "0".repeat(32) }],
+  ["an owner of before", { ...claims, wallet: thief.address }],
+  ["another tenant's time", { ...claims, epoch: 7 }],
+  ["no tenant's time", timeless],
+  ["the victim's agent, which sleeps", { ...claims, sub: victim.asset }],
+  ["the attacker's agent, with this start", { ...claims, sub: attacker.asset }],
+  ["an agent that nobody signed in to", { ...claims, sub: thief.address }],
+  ["a door that there is not", { ...claims, aud: "wallet" }],
+];
+const signing = others.map(async ([what, them]) => [what, await sign(them, stack.secrets.JWT_SECRET)] as const);
+const forged = await Promise.all(signing);
 
 // Whoever has no pass of an agent that runs.
 battle.all([
@@ -67,26 +81,14 @@ battle.all([
   post("with another's signature", bearer(`${header}.${payload}.${attackers.pass.split(".")[2]}`)),
   post("with no algorithm", bearer(`${base64url({ alg: "none", typ: "JWT" })}.${payload}.`)),
   post("its claims changed", bearer(`${header}.${claimed({ sub: victim.asset })}.${signature}`)),
-  post("signed with another key", bearer(await sign(claims, randomBytes(48).toString("base64url")))),
+  post("signed with another key", bearer(strangers)),
   post("of an agent that was stopped", bearer(stopped.pass)),
 ]);
 
 // Whoever could sign as we do would still be held to the start that runs.
-for (const [what, forged] of [
-  ["another start", { ...claims, jti: "0".repeat(32) }],
-  ["an owner of before", { ...claims, wallet: thief.address }],
-  ["another tenant's time", { ...claims, epoch: 7 }],
-  ["no tenant's time", timeless],
-  ["the victim's agent, which sleeps", { ...claims, sub: victim.asset }],
-  ["the attacker's agent, with this start", { ...claims, sub: attacker.asset }],
-  ["an agent that nobody signed in to", { ...claims, sub: thief.address }],
-  ["a door that there is not", { ...claims, aud: "wallet" }],
-] as const) {
-  battle.all([post(`a pass of ${what}`, bearer(await sign(forged, JWT_SECRET)))]);
-}
+battle.all(forged.map(([what, token]) => post(`a pass of ${what}`, bearer(token))));
 
 // Pages: of ours, of the agent's, of anybody's, with whatever cookies the browser has.
-const agentHost = new URL((await hostile.owned.status()).agentUrl).host;
 battle.all([
   post("a page of the console", { origin: stack.appOrigin, ...bearer(pass) }, FOREIGN),
   post("a page of the agent", { origin: `http://${agentHost}`, ...bearer(pass) }, FOREIGN),
@@ -125,7 +127,7 @@ const routes: [string, string, object?][] = [
   ["POST", `${path}/proposals/${waiting}/reject`],
   ["GET", `${path}/transactions`],
   ["POST", `${path}/transactions`, plan],
-  ["POST", `${path}/transactions/send`, { transaction: await signedBy(owner, transaction) }],
+  ["POST", `${path}/transactions/send`, { transaction: signed }],
   ["GET", `${hostile.owned.path}/channels`],
   ["GET", `${hostile.owned.path}/secrets`],
   ["PUT", `${hostile.owned.path}/settings`, { model: "openai/gpt-5.4" }],
@@ -159,10 +161,10 @@ for (const what of ["prepare", "reject"]) {
 
 // Approvals that the agent makes itself.
 battle.attack("an approval that nobody signed, or the agent did, is none", async () => {
-  const signed = Buffer.from(await signedBy(owner, transaction), "base64");
-  signed[1] = (signed[1] ?? 0) ^ 1;
-  for (const forged of [transaction, await signedBy(thief, transaction), signed.toString("base64")])
-    assert.equal((await hostile.send(forged)).status, 422);
+  const changed = Buffer.from(signed, "base64");
+  changed[1] = (changed[1] ?? 0) ^ 1;
+  for (const none of [transaction, await signedBy(thief, transaction), changed.toString("base64")])
+    assert.equal((await hostile.send(none)).status, 422);
   const approved = { ...proposal, approved: true, signature: "x", source: "owner", id: waiting, state: "sent" };
   const answer = await propose(crowded.by, approved);
   assert.equal(answer.status, 202);
