@@ -228,6 +228,10 @@ battle.attack("a flood is twenty proposals and a number, and nobody else's", asy
     statuses.every((status) => [202, 429].includes(status)),
     String(new Set(statuses)),
   );
+  assert.ok(
+    answers.some(({ headers }) => headers.get("retry-after") === "1"),
+    "what comes too fast is not even read",
+  );
   const list = await crowded.list();
   assert.ok(list.proposals.length <= 20);
   assert.equal(list.today, before.today + taken);
