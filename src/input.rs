@@ -55,6 +55,11 @@ impl<'de> Deserialize<'de> for Fields {
 impl Fields {
     /// Reads a request's body.
     pub async fn read(request: &Request) -> Outcome<Self> {
+        Self::read_up_to(request, MAX_BODY).await
+    }
+
+    /// As [`Fields::read`], of at most `limit` bytes.
+    pub async fn read_up_to(request: &Request, limit: usize) -> Outcome<Self> {
         let content_type = header(request, "content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
@@ -65,7 +70,7 @@ impl Fields {
             .into());
         }
         // One reader of JSON for the whole bundle: each kind of input would be another copy of the code.
-        let text = String::from_utf8(read_body(request).await?).unwrap_or_default();
+        let text = String::from_utf8(read_body_up_to(request, limit).await?).unwrap_or_default();
         serde_json::from_str(&text).map_err(|_| {
             let detail = "The body must be one JSON object, with each key once.";
             Problem::new(Code::MalformedBody, detail).into()

@@ -9,7 +9,8 @@ use multiclaw_core::config::{Hosts, Surface, WebOrigin};
 use multiclaw_core::csrf::Sender;
 use multiclaw_core::error::{Code, Problem};
 use multiclaw_core::keyless::PATH_PREFIX;
-use multiclaw_core::route::{AppRoute, EntryRoute, HEALTH_PATH};
+use multiclaw_core::proposal::PATH as PROPOSALS_PATH;
+use multiclaw_core::route::{AppRoute, EntryRoute, HEALTH_PATH, RouteError};
 use worker::{Context, Env, Request, Response, event};
 
 // Named here so that the bundle exports it: a class of a dependency that nobody names is silently left out.
@@ -41,12 +42,20 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         Err(failure) => return respond::failure(&failure, &Shell::Bare),
     };
     let host = header(&request, "host").unwrap_or_default();
-    let models_host = hosts.models().map(WebOrigin::host);
+    let door = hosts.models().map(WebOrigin::host);
+    let is_door = door.is_some_and(|door| host.eq_ignore_ascii_case(door));
     let path = request.path();
     if let Some(path) = path.strip_prefix(PATH_PREFIX)
-        && models_host.is_some_and(|models| host.eq_ignore_ascii_case(models))
+        && is_door
     {
         return respond::to_agent(handlers::models::handle(path, &request, &env).await).await;
+    }
+    if path == PROPOSALS_PATH && is_door {
+        let answer = match request.inner().method().as_str() {
+            "POST" => handlers::proposals::handle(&request, &env).await,
+            _ => return respond::route_error(RouteError::Method("POST".to_owned()), &Shell::Bare),
+        };
+        return respond::finish(answer, &Shell::Bare);
     }
     match hosts.surface(&host) {
         Some(Surface::App) => app(request, &env, &hosts, &context).await,

@@ -88,9 +88,10 @@ test("c13 the owner's identity and secrets come on standard input, never by argu
   assert.equal(config.gateway.auth.mode, "trusted-proxy");
   assert.deepEqual(config.gateway.auth.trustedProxy.allowUsers, [wallet]);
   assert.deepEqual(config.gateway.controlUi.allowedOrigins, [agentUrl.slice(0, -1)]);
-  assert.deepEqual(Object.keys(secrets), ["openai"]);
+  assert.deepEqual(Object.keys(secrets), ["openai", "proposals"]);
   const pass = secrets.openai ?? "";
   assertPass(pass, owned.asset);
+  assertPass(secrets.proposals, owned.asset, "proposals");
   assert.ok(!JSON.stringify(config).includes(pass));
 
   const { sandbox } = agent.begun("inject").at(-1) ?? assert.fail();

@@ -12,7 +12,7 @@ import { fakeAgentStack, Owned } from "./support/agent.ts";
 
 import { assertProblem } from "./support/problem.ts";
 import { reconfigure } from "./support/reconfigure.ts";
-import { SESSION_COOKIE, sign } from "./support/tokens.ts";
+import { assertPass, SESSION_COOKIE, sign } from "./support/tokens.ts";
 import { until } from "./support/wait.ts";
 
 interface Seen {
@@ -116,7 +116,11 @@ async function usage(owned: Owned) {
 
 test("c13 an agent holds a pass in place of each of the platform's keys, and asks for models by the edge", async () => {
   const owned = await started("passes.molt");
-  const { config, secrets: held } = agent.injected();
+  const {
+    config,
+    secrets: { proposals, ...held },
+  } = agent.injected();
+  assertPass(proposals, owned.asset, "proposals");
   assert.deepEqual(Object.keys(held).sort(), ["anthropic", "clawrouter", "openai"]);
   for (const [name, value] of Object.entries(held)) {
     assert.ok(!Object.values(secrets).includes(value));
@@ -215,6 +219,7 @@ test("c06 a pass is of one start of one agent, and nothing else is a pass", asyn
     await sign(claims, randomBytes(48).toString("base64url")),
     await sign({ ...claims, jti: "0".repeat(32) }, stack.secrets.JWT_SECRET),
     await sign({ ...claims, aud: "app" }, stack.secrets.JWT_SECRET),
+    pass("proposals"),
     await sign({ ...claims, epoch: 7 }, stack.secrets.JWT_SECRET),
     await sign({ ...claims, wallet: (await devKeypair("buyer")).address }, stack.secrets.JWT_SECRET),
     await sign({ ...claims, sub: (await devKeypair("nobody")).address }, stack.secrets.JWT_SECRET),

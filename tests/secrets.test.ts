@@ -89,14 +89,14 @@ test("c12 the user's own key goes before the platform's, and its removal brings 
   await put(owned, "openai", own);
   await put(owned, "openrouter", routerKey("own"));
   await owned.start();
-  const { anthropic, ...others } = agent.injected().secrets;
+  const { anthropic, proposals: _proposals, ...others } = agent.injected().secrets;
   assertPass(anthropic, owned.asset);
   assert.deepEqual(others, { openai: own, openrouter: routerKey("own") });
   await owned.stop();
   assert.deepEqual(await remove(owned, "openai"), { name: "openai", ...platform });
   assert.deepEqual(await remove(owned, "openrouter"), { name: "openrouter", source: "none", ...unset });
   await owned.start();
-  const passes = agent.injected().secrets;
+  const { proposals: _other, ...passes } = agent.injected().secrets;
   assert.deepEqual(Object.keys(passes).sort(), ["anthropic", "openai"]);
   for (const pass of Object.values(passes)) assertPass(pass, owned.asset);
 });

@@ -49,6 +49,7 @@ export function buildConfig(policy, paths, chosen = {}) {
     // Snapshots quiesce the gateway through this plugin; it answers only requests that carry the owner's identity.
     plugins: { entries: { "admin-http-rpc": { enabled: true } } },
     ...(asObject(asObject(policy.channels)?.telegram) && { channels: { telegram: hookListener(paths) } }),
+    skills: { load: { extraDirs: [paths.skills] } },
     logging: { consoleStyle: "json", file: paths.openclawLog, maxFileBytes: 4 * 1024 * 1024 },
     secrets: { providers: { host: { source: "file", path: paths.secrets, mode: "json" } } },
   };

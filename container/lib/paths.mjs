@@ -29,6 +29,7 @@ const DEFAULT_HOOK_PORT = 8787;
  * @property {string} index @property {string} pack
  * @property {string} stage @property {string} archive @property {string} archiveFacts @property {string} stageLock
  * @property {string} openclaw directory of the OpenClaw package
+ * @property {string} skills what the image teaches each agent
  * @property {string | undefined} compileCache
  */
 
@@ -77,6 +78,7 @@ export function pathsFrom(env) {
     archiveFacts: `${stage}/archive.json`,
     stageLock: `${scratch}/snapshot.lock`,
     openclaw: path.join(HERE, "node_modules", "openclaw"),
+    skills: path.join(HERE, "skills"),
     compileCache: compileCacheFrom(env.AGENT_COMPILE_CACHE),
   };
 }

@@ -68,6 +68,7 @@ test("secrets and configuration are files for the agent's user alone", async (t)
   assert.deepEqual(config.gateway.auth.trustedProxy.allowUsers, [OWNER]);
   assert.deepEqual(config.secrets.providers.host, { source: "file", path: sandbox.paths.secrets, mode: "json" });
   assert.deepEqual(config.plugins, { deny: ["perplexity", "codex"], entries: { "admin-http-rpc": { enabled: true } } });
+  assert.deepEqual(config.skills, { load: { extraDirs: [sandbox.paths.skills] } });
   assert.equal(config.agents.defaults.utilityModel, "");
   assert.ok(!config.logging.file.startsWith(sandbox.paths.state));
 });

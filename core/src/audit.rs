@@ -24,6 +24,12 @@ pub enum Entry {
     MessagesDropped { count: u32 },
     /// Telegram was told to send no more messages of an owner's bot, or could not be told; what it sends is not taken.
     WebhookRemoved { told: bool },
+    /// The owner rejected what their agent had proposed.
+    ProposalRejected { wallet: Wallet },
+    /// The owner signed what their agent had proposed, and it was passed on.
+    ProposalSent { wallet: Wallet },
+    /// A proposal of the agent's was refused, for the first time that day.
+    ProposalsRefused,
     /// What ran was destroyed without being saved: an agent of the owner before, or what was left of a start.
     ContainerDestroyed,
 }

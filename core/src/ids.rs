@@ -185,6 +185,11 @@ random_id!(
     "a snapshot id (32 lower-case hexadecimal digits)"
 );
 random_id!(
+    /// One operation that a tenant's agent proposes.
+    ProposalId,
+    "a proposal's id (32 lower-case hexadecimal digits)"
+);
+random_id!(
     /// Chunks of a tenant's agent state that incremental snapshots consist of.
     PackId,
     "a pack id (32 lower-case hexadecimal digits)"

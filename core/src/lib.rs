@@ -29,6 +29,7 @@ pub mod pairing;
 pub mod pda;
 pub mod plugins;
 pub mod proof;
+pub mod proposal;
 pub mod proxy;
 pub mod rate;
 mod reader;

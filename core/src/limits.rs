@@ -19,6 +19,8 @@ pub const MAX_PASSED_BODY: u64 = 100 * 1024 * 1024;
 pub const MODELS_PER_SECOND: u32 = 8;
 /// Questions about the agent's wallet, each of which may be five to an endpoint: all domains share what those grant.
 pub const WALLET_PER_SECOND: u32 = 2;
+/// Proposals of an agent for its wallet, also those that are refused.
+pub const PROPOSALS_PER_SECOND: u32 = 1;
 /// So many seconds' worth may come at once: a page of an agent has some hundred files.
 const SECONDS_AT_ONCE: u64 = 30;
 const MILLIS_PER_SECOND: u64 = 1000;

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::channel::Admission;
-use crate::ids::{Asset, Nonce, SessionId, SnapshotId, Wallet};
+use crate::ids::{Asset, Nonce, ProposalId, SessionId, SnapshotId, Wallet};
 use crate::lifecycle::{Phase, State, Trouble};
 use crate::model::ModelRef;
 use crate::ownership::Owned;
@@ -14,6 +14,7 @@ use crate::pairing::PairingId;
 use crate::renewal::Renewal;
 use crate::secret::Secret;
 use crate::secrets::{SecretName, SecretStatus};
+use crate::session::Start;
 use crate::snapshot::{Report, Snapshot};
 use crate::time::Timestamp;
 
@@ -58,6 +59,8 @@ pub enum Call {
         id: u64,
         update: String,
     },
+    /// What an agent proposes, by its pass; its signature was right. `None` where what it sent could not be read.
+    Propose(Start, Option<String>),
     /// Everything that needs a living session.
     Owner(Caller, OwnerCall),
 }
@@ -149,6 +152,13 @@ pub enum OwnerCall {
     SendTransaction {
         /// Base64.
         transaction: String,
+    },
+    ListProposals,
+    PrepareProposal {
+        id: ProposalId,
+    },
+    RejectProposal {
+        id: ProposalId,
     },
 }
 
@@ -320,6 +330,13 @@ mod tests {
             },
             OwnerCall::SendTransaction {
                 transaction: "AQ==".to_owned(),
+            },
+            OwnerCall::ListProposals,
+            OwnerCall::PrepareProposal {
+                id: ProposalId::from_random([8; 16]),
+            },
+            OwnerCall::RejectProposal {
+                id: ProposalId::from_random([9; 16]),
             },
             OwnerCall::ListChannels,
             OwnerCall::PutChannel {

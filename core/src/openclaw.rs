@@ -27,13 +27,18 @@ pub const HOOK_SECRET: &str = "telegram-secret";
 /// The entry with the last part of its path.
 pub const HOOK_PATH: &str = "telegram-hook";
 
-/// The configuration for a tenant's agent, with what is `held` for it and the model that its owner chose.
+/// Tells the agent where it may propose what its wallet do.
+const PROPOSALS_VARIABLE: &str = "MOLT_PROPOSALS_URL";
+
+/// The configuration for a tenant's agent, with what is `held` for it, the model that its owner chose, and the URL that takes
+/// what it proposes, where there is one.
 #[must_use]
 pub fn config(
     owner: Wallet,
     agent_origin: &str,
     held: &[Held],
     choice: Option<&ModelRef>,
+    proposals: Option<&str>,
 ) -> Value {
     let owner = owner.to_string();
     let mut models = Map::new();
@@ -81,6 +86,10 @@ pub fn config(
                 "agents".to_owned(),
                 json!({ "defaults": { "model": { "primary": model } } }),
             );
+        }
+        if let Some(url) = proposals {
+            let vars = json!({ "vars": { PROPOSALS_VARIABLE: url } });
+            root.insert("env".to_owned(), vars);
         }
         if !channels.is_empty() {
             root.insert("channels".to_owned(), channels.into());
@@ -156,6 +165,7 @@ mod tests {
             "https://a.agents.example",
             held,
             choice,
+            None,
         )
     }
 
@@ -287,6 +297,18 @@ mod tests {
             config_of(&held(&[SecretName::Wallet]), Some(&chosen)),
             config
         );
+    }
+
+    #[test]
+    fn c21_an_agent_is_told_where_it_may_propose_where_there_is_such_a_place() {
+        let url = "https://app.example/v1/proposals";
+        let owner = Wallet::from_bytes([4; 32]);
+        let told = config(owner, "https://a.agents.example", &[], None, Some(url));
+        assert_eq!(
+            told["env"],
+            json!({ "vars": { "MOLT_PROPOSALS_URL": url } })
+        );
+        assert!(config_of(&[], None).get("env").is_none());
     }
 
     #[test]

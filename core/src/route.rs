@@ -3,7 +3,7 @@
 use crate::channel::TELEGRAM;
 use crate::error::{Code, Problem};
 use crate::hook::HookPath;
-use crate::ids::{Asset, SessionId, SnapshotId};
+use crate::ids::{Asset, ProposalId, SessionId, SnapshotId};
 use crate::pairing::PairingId;
 use crate::secrets::{CATALOGUE, SecretName};
 
@@ -56,6 +56,9 @@ pub enum AgentRoute {
     ListTransactions,
     PrepareTransaction,
     SendTransaction,
+    ListProposals,
+    PrepareProposal(ProposalId),
+    RejectProposal(ProposalId),
     ListPairing,
     ApprovePairing(PairingId),
     RejectPairing(PairingId),
@@ -108,6 +111,8 @@ enum Target {
     Agent(AgentRoute),
     /// `{asset}`, `{id}`
     Snapshot(fn(SnapshotId) -> AgentRoute),
+    /// `{asset}`, `{id}`
+    Proposal(fn(ProposalId) -> AgentRoute),
     /// `{asset}`, `{name}`
     Secret(fn(SecretName) -> AgentRoute),
     /// `{asset}`, `{id}`
@@ -129,7 +134,7 @@ const fn row(method: &'static str, path: &'static str, target: Target) -> Row {
 /// The interface of the app origin: what is not here are the console's files. `docs/openapi.yaml` describes each row
 /// (`core/tests/interface.rs`). A path stands before those whose `{...}` it would fill.
 #[rustfmt::skip]
-pub const INTERFACE: [Row; 43] = [
+pub const INTERFACE: [Row; 46] = [
     row("GET", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("HEAD", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("GET", "/v1/openapi.json", Target::App(AppRoute::Description)),
@@ -165,6 +170,9 @@ pub const INTERFACE: [Row; 43] = [
     row("GET", "/v1/agents/{asset}/wallet/transactions", Target::Agent(AgentRoute::ListTransactions)),
     row("POST", "/v1/agents/{asset}/wallet/transactions", Target::Agent(AgentRoute::PrepareTransaction)),
     row("POST", "/v1/agents/{asset}/wallet/transactions/send", Target::Agent(AgentRoute::SendTransaction)),
+    row("GET", "/v1/agents/{asset}/wallet/proposals", Target::Agent(AgentRoute::ListProposals)),
+    row("POST", "/v1/agents/{asset}/wallet/proposals/{id}/prepare", Target::Proposal(AgentRoute::PrepareProposal)),
+    row("POST", "/v1/agents/{asset}/wallet/proposals/{id}/reject", Target::Proposal(AgentRoute::RejectProposal)),
     row("GET", "/v1/agents/{asset}/channels", Target::Agent(AgentRoute::ListChannels)),
     row("PUT", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::PutChannel)),
     row("DELETE", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::DeleteChannel)),
@@ -223,6 +231,12 @@ impl Target {
             (Self::Snapshot(make), [asset, id]) => {
                 let asset = parse_asset(asset)?;
                 let id = SnapshotId::parse(id)
+                    .map_err(|error| Problem::field("id", error.expected()))?;
+                Ok(AppRoute::Agent(asset, make(id)))
+            }
+            (Self::Proposal(make), [asset, id]) => {
+                let asset = parse_asset(asset)?;
+                let id = ProposalId::parse(id)
                     .map_err(|error| Problem::field("id", error.expected()))?;
                 Ok(AppRoute::Agent(asset, make(id)))
             }

@@ -21,18 +21,36 @@ const MIN_KEY_LENGTH: usize = 32;
 /// Longer than any token of ours; what is longer is not looked at.
 const MAX_TOKEN_LENGTH: usize = 1024;
 
-/// What a token is for: one of the origins, or models.
+/// What a token is for: one of the origins, or one of the doors that an agent has a pass to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Audience {
     App,
     Agent,
-    /// The pass of an agent (`keyless`): no person's, so never in a cookie, and without an end of its own.
+    /// A pass of an agent (`keyless`): no person's, so never in a cookie, and without an end of its own.
     Models,
+    /// Another one, to propose what its wallet may do (`proposal`), and nothing else.
+    Proposals,
+}
+
+/// What an agent has a pass to. Each opens its own door alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassTo {
+    Models,
+    Proposals,
+}
+
+impl PassTo {
+    const fn audience(self) -> Audience {
+        match self {
+            Self::Models => Audience::Models,
+            Self::Proposals => Audience::Proposals,
+        }
+    }
 }
 
 impl Audience {
-    pub(crate) const ALL: [Self; 3] = [Self::App, Self::Agent, Self::Models];
+    pub(crate) const ALL: [Self; 4] = [Self::App, Self::Agent, Self::Models, Self::Proposals];
 
     /// The `__Host-` prefix makes browsers insist on `Secure`, no `Domain` and `Path=/`. A pass has no cookie: that name is
     /// only nobody else's.
@@ -42,13 +60,14 @@ impl Audience {
             Self::App => "__Host-molt_session",
             Self::Agent => "__Host-molt_agent",
             Self::Models => "__Host-molt_models",
+            Self::Proposals => "__Host-molt_proposals",
         }
     }
 
     /// The agent's is `Lax` so that a link to the agent opens it; its requests change nothing without our checks.
     const fn same_site(self) -> &'static str {
         match self {
-            Self::App | Self::Models => "Strict",
+            Self::App | Self::Models | Self::Proposals => "Strict",
             Self::Agent => "Lax",
         }
     }
@@ -85,6 +104,17 @@ pub struct Session {
     /// The tenant's number in the domain's line of owners; of older tokens it is not known.
     #[serde(default)]
     pub epoch: Option<u32>,
+}
+
+/// The start of an agent that a pass is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    pub asset: Asset,
+    /// For whom the agent was started.
+    pub owner: Wallet,
+    /// The tenant's number in the domain's line of owners.
+    pub tenure: u32,
+    pub pass: SessionId,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -158,14 +188,18 @@ impl SessionKeys {
         self.sign(&claims)
     }
 
-    /// A pass: it ends with the start that `pass.id` names, which the object knows, and at no time of its own.
+    /// A pass: it ends with its start, of which the object knows, and at no time of its own.
     ///
     /// # Errors
     /// [`SessionError::Invalid`] when it can't be signed.
-    pub fn issue_pass(&self, pass: Session) -> Result<String, SessionError> {
+    pub fn issue_pass(&self, to: PassTo, start: &Start) -> Result<String, SessionError> {
         self.sign(&Claims::new(Session {
-            audience: Audience::Models,
-            ..pass
+            issuer: Issuer::Us,
+            asset: start.asset,
+            audience: to.audience(),
+            id: start.pass,
+            wallet: start.owner,
+            epoch: Some(start.tenure),
         }))
     }
 
@@ -215,8 +249,14 @@ impl SessionKeys {
     ///
     /// # Errors
     /// [`SessionError::Invalid`].
-    pub fn verify_pass(&self, token: &str) -> Result<Session, SessionError> {
-        Ok(self.claims(Audience::Models, token)?.custom)
+    pub fn verify_pass(&self, to: PassTo, token: &str) -> Result<Start, SessionError> {
+        let session = self.claims(to.audience(), token)?.custom;
+        Ok(Start {
+            asset: session.asset,
+            owner: session.wallet,
+            tenure: session.epoch.ok_or(SessionError::Invalid)?,
+            pass: session.id,
+        })
     }
 
     /// What a token says that a key of ours signed, for this audience.

@@ -16,9 +16,16 @@ pub fn plain(text: &str, length: usize) -> String {
     plain
 }
 
+/// Whether each character of it is seen where it stands.
+#[must_use]
+pub fn is_seen(text: &str) -> bool {
+    !text.chars().any(is_unseen)
+}
+
 /// Control characters, and those that turn, hide or break text.
 fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

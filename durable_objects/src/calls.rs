@@ -46,6 +46,7 @@ impl Agent {
                 let id = UpdateId::new(id).ok_or_else(Problem::sign_in)?;
                 self.take_update(owner, BotId::new(bot), id, &update).await
             }
+            Call::Propose(start, body) => self.propose(&start, body.as_deref()),
             Call::Owner(caller, call) if caller.asset == envelope.asset => {
                 self.owner_call(caller, call).await
             }
@@ -241,11 +242,16 @@ impl Agent {
             OwnerCall::Wallet => json(200, &self.wallet(&domain).await?),
             OwnerCall::ListTransactions => json(200, &self.transactions(domain.owner).await?),
             OwnerCall::PrepareTransaction { plan } => {
-                json(201, &self.prepare(&tenant, &plan).await?)
+                json(201, &self.prepare(&tenant, &plan, None).await?)
             }
             OwnerCall::SendTransaction { transaction } => {
                 json(202, &self.relay(&tenant, &transaction).await?)
             }
+            OwnerCall::ListProposals => json(200, &self.proposals(domain.owner)?),
+            OwnerCall::PrepareProposal { id } => {
+                json(201, &self.prepare_proposal(&tenant, id).await?)
+            }
+            OwnerCall::RejectProposal { id } => self.reject_proposal(domain.owner, id),
         }
     }
 
@@ -416,6 +422,9 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::Wallet
         | OwnerCall::ListTransactions
         | OwnerCall::PrepareTransaction { .. }
-        | OwnerCall::SendTransaction { .. } => Care::Fresh,
+        | OwnerCall::SendTransaction { .. }
+        | OwnerCall::ListProposals
+        | OwnerCall::PrepareProposal { .. }
+        | OwnerCall::RejectProposal { .. } => Care::Fresh,
     }
 }

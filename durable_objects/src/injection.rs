@@ -10,11 +10,12 @@ use multiclaw_core::ids::SessionId;
 use multiclaw_core::keyless::{Delivery, PATH_PREFIX, delivery};
 use multiclaw_core::lifecycle::State;
 use multiclaw_core::openclaw::{HOOK_PATH, HOOK_SECRET, Held, config};
+use multiclaw_core::proposal::{PASS as PROPOSALS_PASS, PATH as PROPOSALS_PATH};
 use multiclaw_core::renewal::Renewal;
 use multiclaw_core::sealing::Salt;
 use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::{CATALOGUE, Own, Place, SecretKind, SecretName, SecretStatus};
-use multiclaw_core::session::{Audience, Issuer, Session};
+use multiclaw_core::session::{PassTo, Start};
 use multiclaw_core::tenancy::Tenant;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -47,6 +48,7 @@ impl Agent {
         };
         let hosts = settings::hosts(&self.env)?;
         let origin = hosts.agent_origin(domain.asset);
+        let door = hosts.models().map(WebOrigin::as_str);
         let choices = self.store.choices(domain.owner)?;
         let mut held = Vec::new();
         let mut secrets = Map::new();
@@ -61,13 +63,12 @@ impl Agent {
                 Some(_) => models.gateway_api,
                 None => models.vendor_api,
             });
-            let door = hosts.models().map(WebOrigin::as_str);
             let delivery = delivery(kind, source, &choices.keyless, door.is_some());
             let (base_url, value) = match (delivery, door) {
                 (Delivery::Value, _) => (gateway, value.expose().to_owned()),
                 (Delivery::Pass, Some(door)) => {
                     let url = format!("{door}{PATH_PREFIX}{}", kind.text);
-                    (Some(url), self.pass(term)?)
+                    (Some(url), self.pass(term, PassTo::Models)?)
                 }
                 (Delivery::Pass, None) | (Delivery::Nothing, _) => {
                     let what = kind.text;
@@ -100,7 +101,18 @@ impl Agent {
             taken.push((kind.name, source));
             secrets.insert(kind.text.to_owned(), Value::String(value));
         }
-        let config = config(domain.owner, &origin, &held, choices.model.as_ref());
+        if door.is_some() {
+            let pass = self.pass(term, PassTo::Proposals)?;
+            secrets.insert(PROPOSALS_PASS.to_owned(), Value::String(pass));
+        }
+        let proposals = door.map(|door| format!("{door}{PROPOSALS_PATH}"));
+        let config = config(
+            domain.owner,
+            &origin,
+            &held,
+            choices.model.as_ref(),
+            proposals.as_deref(),
+        );
         let input = json!({ "config": config, "secrets": secrets });
         let said = container
             .run(
@@ -118,24 +130,22 @@ impl Agent {
         Ok(reloaded)
     }
 
-    /// What the agent calls models with, in place of a key. An agent that was started by a version without has none yet.
-    fn pass(&self, term: &Term) -> Outcome<String> {
+    /// What the agent shows at a door of ours. An agent that was started by a version without has none yet.
+    fn pass(&self, term: &Term, to: PassTo) -> Outcome<String> {
         let id = match self.life()?.pass {
             Some(id) => id,
             None => SessionId::from_random(random()?),
         };
         self.update(term, |life| life.pass = Some(id))?
             .ok_or_else(|| Failure::internal("a pass for a tenant that was evicted"))?;
-        let session = Session {
-            issuer: Issuer::Us,
+        let start = Start {
             asset: term.domain.asset,
-            audience: Audience::Models,
-            id,
-            wallet: term.domain.owner,
-            epoch: Some(term.tenure),
+            owner: term.domain.owner,
+            tenure: term.tenure,
+            pass: id,
         };
         settings::session_keys(&self.env)?
-            .issue_pass(session)
+            .issue_pass(to, &start)
             .map_err(|error| Failure::internal(format!("pass: {error}")))
     }
 

@@ -23,6 +23,7 @@ mod packs;
 mod pairing;
 mod passing;
 pub mod port;
+mod proposals;
 mod proxy;
 pub mod reply;
 mod schema;

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use multiclaw_core::error::Problem;
 use multiclaw_core::limits::{
-    Allowance, MAX_MODEL_CALLS, MAX_PASSING, MODELS_PER_SECOND, Places, WALLET_PER_SECOND,
+    Allowance, MAX_MODEL_CALLS, MAX_PASSING, MODELS_PER_SECOND, PROPOSALS_PER_SECOND, Places,
+    WALLET_PER_SECOND,
 };
 
 use crate::port::now;
@@ -16,6 +17,7 @@ pub struct Limits {
     api: Cell<Allowance>,
     models: Cell<Allowance>,
     wallet: Cell<Allowance>,
+    proposals: Cell<Allowance>,
     passing: Rc<Cell<Places>>,
     model_calls: Rc<Cell<Places>>,
 }
@@ -31,6 +33,7 @@ impl Default for Limits {
             api: Cell::default(),
             models: Cell::default(),
             wallet: Cell::default(),
+            proposals: Cell::default(),
             passing: places(MAX_PASSING),
             model_calls: places(MAX_MODEL_CALLS),
         }
@@ -56,6 +59,11 @@ impl Limits {
     /// Counts what asks the chain about the agent's wallet.
     pub fn wallet(&self) -> Result<(), Problem> {
         take(&self.wallet, WALLET_PER_SECOND)
+    }
+
+    /// Counts what the agent proposes.
+    pub fn proposals(&self) -> Result<(), Problem> {
+        take(&self.proposals, PROPOSALS_PER_SECOND)
     }
 
     /// A place for a request that waits for the agent.

@@ -13,6 +13,7 @@ use multiclaw_core::keyless::{
 };
 use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::Source;
+use multiclaw_core::session::Start;
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::usage::{BUSY, Media, Meter, UsageView, day};
 use worker::wasm_bindgen::JsValue;
@@ -58,15 +59,13 @@ impl Drop for Bill {
 
 impl Agent {
     pub(crate) async fn call_model(&self, call: ModelCall, request: Request) -> Outcome<Response> {
-        let domain = self.store.domain()?.ok_or_else(ended)?;
-        let life = self.life()?;
-        let is_its_agents = domain.asset == call.asset
-            && domain.owner == call.owner
-            && life.tenure == call.tenure
-            && life.admits(call.pass);
-        if !is_its_agents {
-            return Err(ended().into());
-        }
+        let start = Start {
+            asset: call.asset,
+            owner: call.owner,
+            tenure: call.tenure,
+            pass: call.pass,
+        };
+        let domain = self.domain_of(&start)?.ok_or_else(ended)?;
         self.limits.models()?;
         let tenant = Tenant {
             asset: domain.asset,

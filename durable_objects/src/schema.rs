@@ -6,7 +6,7 @@ use multiclaw_core::error::{Code, Failure};
 use crate::port::Outcome;
 
 /// Each entry is applied once, in order; a released one is never changed.
-const MIGRATIONS: [&str; 8] = ["
+const MIGRATIONS: [&str; 9] = ["
 CREATE TABLE domain (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     asset TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, checked_at INTEGER NOT NULL);
@@ -40,7 +40,13 @@ CREATE TABLE channels (owner TEXT NOT NULL, name TEXT NOT NULL, row TEXT NOT NUL
 CREATE TABLE inbox (
     owner TEXT NOT NULL, bot INTEGER NOT NULL, id INTEGER NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL,
     received_at INTEGER NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL, PRIMARY KEY (owner, bot, id));
-CREATE INDEX inbox_by_state ON inbox (owner, state, id);"];
+CREATE INDEX inbox_by_state ON inbox (owner, state, id);", "
+CREATE TABLE proposals (
+    owner TEXT NOT NULL, id TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    operation TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (owner, id));
+CREATE TABLE proposal_days (
+    owner TEXT NOT NULL, day TEXT NOT NULL, made INTEGER NOT NULL, refused INTEGER NOT NULL, PRIMARY KEY (owner, day));
+ALTER TABLE prepared ADD COLUMN proposal TEXT;"];
 
 /// How many migrations that this version does not know the database may have had: a Worker can be rolled back by one.
 const AHEAD: usize = 1;

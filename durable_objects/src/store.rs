@@ -6,6 +6,7 @@
 mod access;
 mod awake;
 mod inbox;
+mod proposals;
 mod sealed;
 mod tenant;
 mod usage;
@@ -31,6 +32,7 @@ use worker::{SqlStorage, SqlStorageValue, State};
 use crate::port::{Outcome, Tried as _};
 use crate::schema;
 pub use inbox::{Received, Waiting};
+pub use proposals::ProposalRow;
 pub use usage::Account;
 
 #[wasm_bindgen]

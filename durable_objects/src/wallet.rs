@@ -5,8 +5,9 @@ use core::cell::RefCell;
 
 use multiclaw_core::encoding::base64;
 use multiclaw_core::error::{Code, Failure, Problem};
-use multiclaw_core::ids::{Address, Asset, Wallet};
+use multiclaw_core::ids::{Address, Asset, ProposalId, Wallet};
 use multiclaw_core::pda::asset_signer;
+use multiclaw_core::proposal::{gone, over};
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::time::Seconds;
 use multiclaw_core::transaction::unsigned;
@@ -107,8 +108,13 @@ impl Agent {
     }
 
     /// Prepares a transaction. What the owner is told of it is read from the bytes that they are to sign, and it is remembered
-    /// before they get it.
-    pub(crate) async fn prepare(&self, tenant: &Tenant, body: &str) -> Outcome<PreparedView> {
+    /// before they get it. One of a proposal is that proposal's for good.
+    pub(crate) async fn prepare(
+        &self,
+        tenant: &Tenant,
+        body: &str,
+        proposal: Option<ProposalId>,
+    ) -> Outcome<PreparedView> {
         let body: Value = serde_json::from_str(body)
             .map_err(|_| Problem::new(Code::MalformedBody, "The body must be one JSON object."))?;
         let plan = Plan::parse(&body)?;
@@ -174,11 +180,22 @@ impl Agent {
         {
             return Err(Problem::not_yours().into());
         }
+        // Or the proposal was decided on.
+        if let Some(id) = proposal {
+            let row = self.store.proposal(tenant.owner, id, now())?;
+            row.ok_or_else(gone)?;
+        }
         let summary = decoded.summary(recipient);
         let hash = relay::hash(&message);
         let expires_at = now().saturating_add(relay::LIFETIME);
-        self.store
-            .add_prepared(tenant.owner, &hash, &summary.join("\n"), now(), expires_at)?;
+        self.store.add_prepared(
+            tenant.owner,
+            &hash,
+            &summary.join("\n"),
+            proposal,
+            now(),
+            expires_at,
+        )?;
         Ok(PreparedView {
             transaction: base64(&unsigned(&message)),
             chain: chain.cluster,
@@ -209,8 +226,13 @@ impl Agent {
         }
         self.limits.wallet()?;
         let chain = settings::chain(&self.env)?;
-        // Before it is sent: whatever ends this, its owner finds what became of it.
-        self.store.mark_sent(tenant.owner, &hash, &signature)?;
+        // Before it is sent: whatever ends this, its owner finds what became of it. Of a proposal's transactions one is sent.
+        if !self
+            .store
+            .mark_sent(tenant.owner, &row, &signature, now())?
+        {
+            return Err(over().into());
+        }
         self.wallet.replace(None);
         let taken = ask_any(&chain, chain::send_question(&claimed.transaction)).await?;
         taken.ok_or_else(relay::would_fail)?;

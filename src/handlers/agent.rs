@@ -94,6 +94,9 @@ pub async fn handle(
         AgentRoute::Usage => OwnerCall::Usage,
         AgentRoute::Wallet => OwnerCall::Wallet,
         AgentRoute::ListTransactions => OwnerCall::ListTransactions,
+        AgentRoute::ListProposals => OwnerCall::ListProposals,
+        AgentRoute::PrepareProposal(id) => OwnerCall::PrepareProposal { id },
+        AgentRoute::RejectProposal(id) => OwnerCall::RejectProposal { id },
         AgentRoute::PrepareTransaction => {
             let plan = Fields::read(&request).await?.text_of_all()?;
             OwnerCall::PrepareTransaction { plan }

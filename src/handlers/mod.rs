@@ -5,6 +5,7 @@ pub mod auth;
 pub mod entry;
 pub mod hooks;
 pub mod models;
+pub mod proposals;
 pub mod wall;
 
 use multiclaw_agent_object::port::{Outcome, now};

@@ -7,6 +7,7 @@ use multiclaw_core::error::{Code, Problem};
 use multiclaw_core::keyless::{
     MAX_BODY, MODEL_HEADER, ModelCall, ModelPath, pass_of, request_header_passes,
 };
+use multiclaw_core::session::PassTo;
 use worker::wasm_bindgen::JsValue;
 use worker::web_sys::RequestInit as JsRequestInit;
 use worker::{Env, Headers, Request, Response};
@@ -17,17 +18,17 @@ use crate::ports::objects;
 /// `path` is what follows the prefix.
 pub async fn handle(path: &str, request: &Request, env: &Env) -> Outcome<Response> {
     let (key_header, pass) = pass_of(|name| header(request, name)).ok_or_else(no_pass)?;
-    let pass = session_keys(env)?
-        .verify_pass(&pass)
+    let start = session_keys(env)?
+        .verify_pass(PassTo::Models, &pass)
         .map_err(|_| no_pass())?;
     let js = request.inner();
     let url = js.url();
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let call = ModelCall {
-        asset: pass.asset,
-        owner: pass.wallet,
-        tenure: pass.epoch.ok_or_else(no_pass)?,
-        pass: pass.id,
+        asset: start.asset,
+        owner: start.owner,
+        tenure: start.tenure,
+        pass: start.pass,
         key_header,
         call: ModelPath::parse(&js.method(), path, query)?,
         length: length_of(request)?,

@@ -7,6 +7,7 @@ import { keepsContainersApart } from "../../scripts/lib/docker.mjs";
 import { Owned, type Status } from "../support/agent.ts";
 import { talkTo } from "../support/openclaw.ts";
 import { testStack } from "../support/stack.ts";
+import { assertPass } from "../support/tokens.ts";
 import { until } from "../support/wait.ts";
 import { docker, found, foundInImage, foundInOutput, inside, secretsOf, sidecarOf } from "./support.ts";
 
@@ -121,7 +122,9 @@ test("c13 secrets lie in one file for one user, and nowhere else in the containe
     values,
   );
   assert.deepEqual(holding.trim().split("\n"), ["./run/agent/secrets.json"]);
-  assert.deepEqual(JSON.parse(inside(container, "root", "cat /run/agent/secrets.json")), { openai: ownKey });
+  const { proposals, ...held } = JSON.parse(inside(container, "root", "cat /run/agent/secrets.json"));
+  assert.deepEqual(held, { openai: ownKey });
+  assertPass(proposals, owned.asset, "proposals");
 });
 
 test("c13 no process has a secret in its environment or on its command line", () => {

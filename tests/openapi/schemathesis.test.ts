@@ -16,6 +16,7 @@ import { devAssetAddress, devKeypair } from "../../dev/solana/accounts.ts";
 import { ROOT } from "../../dev/stack.ts";
 import { fakeAgentStack, Owned } from "../support/agent.ts";
 import { challenge } from "../support/login.ts";
+import { propose, proposerOf } from "../support/proposals.ts";
 import { connect, SECRET_HEADER } from "../support/telegram.ts";
 import { SESSION_COOKIE } from "../support/tokens.ts";
 import { AgentWallet, newWallet, SOL, signedBy } from "../support/wallet.ts";
@@ -129,8 +130,8 @@ const WAITING = [
 ] as const;
 
 /**
- * What no generator comes upon: a request for a snapshot is one without any body, what is sent was signed before, who is let
- * in waits at a running agent, and a message comes by a secret path.
+ * What no generator comes upon: a request for a snapshot is one without any body, what is sent was signed before, what is
+ * decided on was proposed by an agent that runs, at which also waits who is let in, and a message comes by a secret path.
  */
 async function byHand(): Promise<void> {
   const session = await Owned.of(stack, asset);
@@ -142,6 +143,12 @@ async function byHand(): Promise<void> {
   const signed = JSON.stringify({ transaction: await signedBy(wallet, transaction) });
   const headers = { origin: ORIGIN, cookie: `${SESSION_COOKIE}=${SESSION}` };
   const json = { ...headers, "content-type": "application/json" };
+  const by = await proposerOf(stack.agent, session);
+  const proposed = async (): Promise<string> => {
+    const answer = await propose(by, { operation: plan, reason: "An example." });
+    return ((await answer.json()) as { id: string }).id;
+  };
+  const [wanted, unwanted] = [await proposed(), await proposed()];
   stack.agent.behaveAt(asset, { pairing: { waiting: WAITING } });
   const hook = stack.telegram.webhook(await connect(stack, session)) ?? assert.fail("no webhook");
   const secret = { "content-type": "application/json", [SECRET_HEADER]: hook.secret };
@@ -149,6 +156,9 @@ async function byHand(): Promise<void> {
   const requests: [string, RequestInit][] = [
     [`${owned.path}/snapshots`, { headers }],
     [`${owned.path}/wallet/transactions/send`, { headers: json, body: signed }],
+    [`${owned.path}/wallet/proposals`, { method: "GET", headers }],
+    [`${owned.path}/wallet/proposals/${wanted}/prepare`, { headers }],
+    [`${owned.path}/wallet/proposals/${unwanted}/reject`, { headers }],
     [`${owned.path}/pairing`, { method: "GET", headers }],
     [`${owned.path}/pairing/${person.id}/approve`, { headers }],
     [`${owned.path}/pairing/${device.id}/reject`, { headers }],

@@ -26,10 +26,10 @@ export function claimsOf(client: Client, cookie: string = SESSION_COOKIE): Claim
   return decodeJwt<Claims>(client.cookies.get(cookie) ?? "");
 }
 
-/** What the agent of this asset holds in place of a key that is kept out of it. */
-export function assertPass(held: string | undefined, asset: string): void {
+/** What the agent of this asset holds in place of a key that is kept out of it, or to propose with. */
+export function assertPass(held: string | undefined, asset: string, to = "models"): void {
   const { aud, sub, exp } = decodeJwt(held ?? "");
-  assert.deepEqual({ aud, sub, exp }, { aud: "models", sub: asset, exp: undefined });
+  assert.deepEqual({ aud, sub, exp }, { aud: to, sub: asset, exp: undefined });
 }
 
 export function base64url(value: unknown): string {

@@ -107,17 +107,29 @@ fn c06_a_token_opens_only_its_audience() {
 }
 
 #[test]
-fn c06_a_pass_opens_models_alone_and_has_no_end_of_its_own() {
-    let pass = keys(A, None).issue_pass(session(Audience::App)).unwrap();
-    let opened = keys(B, Some(A)).verify_pass(&pass).unwrap();
-    assert_eq!(opened, session(Audience::Models));
-    assert!(keys(B, None).verify_pass(&pass).is_err());
-    for audience in Audience::ALL {
-        assert!(keys(A, None).verify(audience, &pass, NOW).is_err());
-    }
-    for audience in [Audience::App, Audience::Agent] {
-        let token = keys(A, None).issue(session(audience), NOW, after(60));
-        assert!(keys(A, None).verify_pass(&token.unwrap()).is_err());
+fn c06_a_pass_opens_its_own_door_alone_and_has_no_end_of_its_own() {
+    let start = Start {
+        asset: Asset::from_bytes([1; 32]),
+        owner: Wallet::from_bytes([3; 32]),
+        tenure: 4,
+        pass: SessionId::from_random([2; 16]),
+    };
+    for (to, other) in [
+        (PassTo::Models, PassTo::Proposals),
+        (PassTo::Proposals, PassTo::Models),
+    ] {
+        let pass = keys(A, None).issue_pass(to, &start).unwrap();
+        let opened = keys(B, Some(A)).verify_pass(to, &pass).unwrap();
+        assert_eq!(opened, start);
+        assert!(keys(B, None).verify_pass(to, &pass).is_err());
+        assert!(keys(A, None).verify_pass(other, &pass).is_err());
+        for audience in Audience::ALL {
+            assert!(keys(A, None).verify(audience, &pass, NOW).is_err());
+        }
+        for audience in [Audience::App, Audience::Agent] {
+            let token = keys(A, None).issue(session(audience), NOW, after(60));
+            assert!(keys(A, None).verify_pass(to, &token.unwrap()).is_err());
+        }
     }
 }
 

@@ -39,6 +39,16 @@ impl Wanted {
         })
     }
 
+    #[must_use]
+    pub const fn base_units(&self) -> Option<u64> {
+        self.base_units
+    }
+
+    #[must_use]
+    pub fn amount(&self) -> Option<&str> {
+        self.amount.as_deref()
+    }
+
     /// The field that it was asked in, for who has to refuse it.
     #[must_use]
     pub const fn field(&self) -> &'static str {

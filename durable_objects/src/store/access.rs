@@ -121,7 +121,7 @@ impl Store {
         Ok(ended)
     }
 
-    /// Ends what everybody but the owner had, as the chain names one or none now: sessions, tickets, what was chosen or prepared, channels and what came by them, secrets
+    /// Ends what everybody but the owner had, as the chain names one or none now: sessions, tickets, what was chosen, proposed or prepared, channels and what came by them, secrets
     /// with their uses, and the salt without which no copy of them opens. Snapshots stay, out of reach under their tenant's
     /// prefix (C08). `life` is the new tenant's. All of it or nothing: a new owner in the row with the old one's agent would
     /// be the worst of both.
@@ -147,7 +147,15 @@ impl Store {
             let count = self.shred(&owner)?;
             let shredded = Entry::SecretsShredded { count };
             for table in [
-                "choices", "uses", "logs", "wakes", "prepared", "channels", "inbox",
+                "choices",
+                "uses",
+                "logs",
+                "wakes",
+                "prepared",
+                "channels",
+                "inbox",
+                "proposals",
+                "proposal_days",
             ] {
                 self.run(
                     &format!("DELETE FROM {table} WHERE owner <> ?"),

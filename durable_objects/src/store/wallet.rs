@@ -1,6 +1,7 @@
 //! The transactions of the agent's wallet that were prepared for the owner: what is passed on is one of these.
 
-use multiclaw_core::ids::Wallet;
+use multiclaw_core::audit::Entry;
+use multiclaw_core::ids::{ProposalId, Wallet};
 use multiclaw_core::time::Timestamp;
 use multiclaw_core::wallet::relay::KEPT;
 use multiclaw_core::wallet::view::TransactionState;
@@ -18,6 +19,8 @@ pub struct PreparedRow {
     pub summary: String,
     pub signature: Option<String>,
     pub state: TransactionState,
+    /// What the agent proposed, where it is a transaction of that.
+    proposal: Option<ProposalId>,
 }
 
 impl PreparedRow {
@@ -37,19 +40,22 @@ impl Store {
         owner: Wallet,
         hash: &str,
         summary: &str,
+        proposal: Option<ProposalId>,
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Outcome<()> {
         let owner = owner.to_string();
         self.run(
-            "INSERT INTO prepared (owner, hash, prepared_at, expires_at, summary, state)
-             VALUES (?, ?, ?, ?, ?, 'prepared') ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at",
+            "INSERT INTO prepared (owner, hash, prepared_at, expires_at, summary, state, proposal)
+             VALUES (?, ?, ?, ?, ?, 'prepared', ?) ON CONFLICT DO UPDATE
+             SET expires_at = excluded.expires_at, proposal = COALESCE(excluded.proposal, proposal)",
             vec![
                 owner.as_str().into(),
                 hash.into(),
                 millis(now),
                 millis(expires_at),
                 summary.into(),
+                proposal.map(|id| id.to_string()).into(),
             ],
         )?;
         self.run(
@@ -62,7 +68,7 @@ impl Store {
     /// Newest first.
     pub fn all_prepared(&self, owner: Wallet) -> Outcome<Vec<PreparedRow>> {
         self.rows(
-            "SELECT hash, prepared_at, expires_at, summary, signature, state FROM prepared WHERE owner = ?
+            "SELECT hash, prepared_at, expires_at, summary, signature, state, proposal FROM prepared WHERE owner = ?
              ORDER BY prepared_at DESC, rowid DESC",
             vec![owner.to_string().into()],
         )
@@ -70,18 +76,40 @@ impl Store {
 
     pub fn prepared(&self, owner: Wallet, hash: &str) -> Outcome<Option<PreparedRow>> {
         self.row(
-            "SELECT hash, prepared_at, expires_at, summary, signature, state FROM prepared
+            "SELECT hash, prepared_at, expires_at, summary, signature, state, proposal FROM prepared
              WHERE owner = ? AND hash = ?",
             vec![owner.to_string().into(), hash.into()],
         )
     }
 
-    /// One that is about to be passed on.
-    pub fn mark_sent(&self, owner: Wallet, hash: &str, signature: &str) -> Outcome<()> {
-        self.run(
-            "UPDATE prepared SET signature = ?, state = 'sent' WHERE owner = ? AND hash = ?",
-            vec![signature.into(), owner.to_string().into(), hash.into()],
-        )
+    /// One that is about to be passed on; the proposal that it is of is done with. Tells whether it may be passed on: of a
+    /// proposal only one is, and that one again.
+    pub fn mark_sent(
+        &self,
+        owner: Wallet,
+        row: &PreparedRow,
+        signature: &str,
+        now: Timestamp,
+    ) -> Outcome<bool> {
+        let mut may = true;
+        self.atomically(|| {
+            if let (Some(id), None) = (row.proposal, &row.signature) {
+                may = self.end_proposal(owner, id, now)?;
+                if !may {
+                    return Ok(());
+                }
+                self.audit(now, &Entry::ProposalSent { wallet: owner })?;
+            }
+            self.run(
+                "UPDATE prepared SET signature = ?, state = 'sent' WHERE owner = ? AND hash = ?",
+                vec![
+                    signature.into(),
+                    owner.to_string().into(),
+                    row.hash.as_str().into(),
+                ],
+            )
+        })?;
+        Ok(may)
     }
 
     /// What became of one for good.
