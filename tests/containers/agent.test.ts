@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, test } from "node:test";
+import { devKeypair } from "../../dev/solana/accounts.ts";
 import { keepsContainersApart } from "../../scripts/lib/docker.mjs";
 import { Owned, type Status } from "../support/agent.ts";
 import { talkTo } from "../support/openclaw.ts";
@@ -136,6 +137,19 @@ test("c13 no process has a secret in its environment or on its command line", ()
   assert.match(processes, /^openclaw-gateway/m);
   assert.match(processes, /agent\.mjs init/);
   assert.deepEqual(found(secrets, processes), []);
+});
+
+test("c21 an agent proposes as its skill says, and its owner finds what it proposed", async () => {
+  const skill = inside(container, "agent", "cat /opt/agent/skills/wallet-proposals/SKILL.md");
+  const command = skill.match(/```bash\n(.*?)```/s)?.[1] ?? assert.fail("the skill has no command");
+  // As OpenClaw does for what it runs.
+  const variable = `export MOLT_PROPOSALS_URL="$(node -p 'require("/run/agent/openclaw.json").env.vars.MOLT_PROPOSALS_URL')"`;
+  const { address } = await devKeypair("buyer");
+  const answer = inside(container, "agent", `${variable}\n${command.replace("ADDRESS", address)}`);
+  assert.match(answer, /^202 \{"id":"[^"]+"\}/);
+  const listed = (await owned.client.get(`${owned.path}/wallet/proposals`)).json();
+  const [proposal, ...others] = listed.proposals;
+  assert.deepEqual([proposal.operation.to, proposal.reason, others], [address, "Why, in one line.", []]);
 });
 
 test("c11 c13 the engine knows no secret: container, sidecar, their logs, and the image's layers", async () => {
