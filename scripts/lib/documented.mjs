@@ -8,8 +8,8 @@ import { filesUnder } from "./inputs.mjs";
 import { fromRoot, ROOT } from "./project.mjs";
 
 const SOURCES = ["src", "core/src", "durable_objects/src"];
-/** Cargo's, read while compiling. */
-const NOT_OURS = /^CARGO_/;
+/** Cargo's, read while compiling; and what an agent finds in its own environment. */
+const NOT_OURS = /^CARGO_|^MOLT_PROPOSALS_URL$/;
 
 /** @typedef {import("./lint.mjs").Finding} Finding */
 /** @typedef {{names: Set<string>, bindings: Map<string, string>, classes: Map<string, string>}} Asked */
