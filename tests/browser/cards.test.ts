@@ -435,10 +435,10 @@ test("c21 what the agent proposes is its owner's to reject, or to read and then 
     await route.fulfill({ json: { ...counts, proposals: [odd], today: HOSTILE } });
   });
   await look();
-  await shows("proposal-summary", HOSTILE);
+  await listed(1);
+  assert.equal(await text("proposal-summary"), HOSTILE);
   await page.unrouteAll();
   await look();
-  await listed(3);
 
   await press("Prepare", whole);
   await shows("proposals-problem", /^This can't be prepared as the agent proposed it.* agent's wallet holds\.$/);
