@@ -474,7 +474,7 @@ test("c21 what the agent proposes is its owner's to reject, or to read and then 
   await shows("transaction-progress", /^Done: the network has confirmed it\./);
   assert.deepEqual([wallet.balance(rent.to), asked.length], [30_000_000, count + 1]);
   await listed(1);
-  await until("the balance is read anew", async () => (await text("wallet-balance")) !== before);
+  await until("it is read anew", async () => (await text("wallet-balance")) !== before, { within: 30_000 });
 
   await owned.client.post(`${wallet.path}/proposals/${whole.id}/reject`);
   await press("Prepare", whole);
