@@ -9,6 +9,7 @@ import { clearNotices, showError } from "./notices.ts";
 import { openAgent } from "./open.ts";
 import { showPairing } from "./pairing.ts";
 import { advance, PHASE_LABELS, steps, type Timeline, totalElapsed } from "./progress.ts";
+import { showProposals } from "./proposals.ts";
 import { showSecrets } from "./secrets.ts";
 import { showSettings } from "./settings.ts";
 import { showSnapshots } from "./snapshots.ts";
@@ -133,6 +134,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
   });
   const wakes = showWakes(context);
   const wallet = showWallet(context);
+  const proposals = showProposals(context, () => void renew(wallet.load));
   showLog(context);
   const watcher = watchStatus({
     url: api.eventsUrl,
@@ -153,6 +155,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
       snapshots.load(),
       wakes.load(),
       wallet.load(),
+      proposals.load(),
     ]);
   };
   void run(null, load);

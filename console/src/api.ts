@@ -284,6 +284,26 @@ export interface Transaction {
   readonly preparedAt: string;
 }
 
+/** What the agent asks its wallet to do. */
+export interface Proposal {
+  readonly id: string;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  /** In the service's words. */
+  readonly summary: readonly string[];
+  /** In the agent's own, which may be untrue. */
+  readonly reason: string;
+}
+
+export interface ProposalList {
+  /** Newest first. */
+  readonly proposals: readonly Proposal[];
+  /** Those that were taken. */
+  readonly today: number;
+  readonly perDay: number;
+  readonly refusedToday: number;
+}
+
 export interface ChannelChange {
   /** Without it the one that there is stays. */
   readonly token?: string;
@@ -416,6 +436,7 @@ export function agentApi(asset: string, signal: AbortSignal) {
   const base = `/v1/agents/${encodeURIComponent(asset)}`;
   const secret = (name: string) => `${base}/secrets/${encodeURIComponent(name)}`;
   const waiting = (id: string, word: string) => `${base}/pairing/${encodeURIComponent(id)}/${word}`;
+  const proposal = (id: string, word: string) => `${base}/wallet/proposals/${encodeURIComponent(id)}/${word}`;
   const snapshot = (id: string) => `${base}/snapshots/${encodeURIComponent(id)}`;
   return {
     signal,
@@ -460,6 +481,9 @@ export function agentApi(asset: string, signal: AbortSignal) {
     sendTransaction: (transaction: string) =>
       request<{ signature: string }>("POST", `${base}/wallet/transactions/send`, { body: { transaction }, signal }),
     transactions: () => request<{ transactions: Transaction[] }>("GET", `${base}/wallet/transactions`, { signal }),
+    proposals: () => request<ProposalList>("GET", `${base}/wallet/proposals`, { signal }),
+    prepareProposal: (id: string) => request<PreparedTransaction>("POST", proposal(id, "prepare"), { signal }),
+    rejectProposal: (id: string) => request<void>("POST", proposal(id, "reject"), { signal }),
     logs: () => request<AgentLog>("GET", `${base}/logs`, { signal }),
     wakes: () => request<Wakes>("GET", `${base}/wakes`, { signal }),
   };

@@ -37,6 +37,18 @@ export function setLines(section: HTMLElement, lines: readonly string[]): void {
   section.scrollTop = section.scrollHeight;
 }
 
+/** Shows one item for each line; hides a list without any. */
+export function setItems(list: HTMLUListElement, lines: readonly string[]): void {
+  list.hidden = lines.length === 0;
+  list.replaceChildren(
+    ...lines.map((line) => {
+      const item = document.createElement("li");
+      item.textContent = line;
+      return item;
+    }),
+  );
+}
+
 /** Disables or enables a button; a focus that would be lost with it goes to `fallback`. */
 export function setEnabled(button: HTMLButtonElement, enabled: boolean, fallback: HTMLElement): void {
   if (button.disabled === !enabled) return;

@@ -4,6 +4,8 @@ const DATE_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", time
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
 const COUNT = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0, useGrouping: "always" });
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
 const UNITS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400],
   ["hour", 3_600],
@@ -65,6 +67,14 @@ export function formatMinutes(minutes: number): string {
 export function formatDay(day: string): string {
   const date = new Date(`${day}T00:00:00Z`);
   return Number.isNaN(date.getTime()) ? day : DAY.format(date);
+}
+
+/** "57 min", of what is left: in whole minutes or hours that are certain to be there. */
+export function formatLeft(milliseconds: number): string {
+  if (milliseconds < MINUTE_MS) return "minute at most";
+  return milliseconds < 2 * HOUR_MS
+    ? `${Math.floor(milliseconds / MINUTE_MS)} min`
+    : `${Math.floor(milliseconds / HOUR_MS)} h`;
 }
 
 export function shortAddress(address: string): string {

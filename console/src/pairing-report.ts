@@ -1,9 +1,6 @@
 // Who waits to be let in to the agent, in words. Pure: the clock comes in as an argument.
 import type { AgentState, Waiting } from "./api.ts";
-import { formatAgo } from "./format.ts";
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
+import { formatAgo, formatLeft } from "./format.ts";
 
 const KINDS: Readonly<Record<Waiting["kind"], string>> = { person: "Person", device: "Device" };
 
@@ -17,14 +14,8 @@ export function waitText({ askedAt, expiresAt }: Waiting, now: number): string {
   const asked = askedAt === null ? "" : `Asked ${formatAgo(askedAt, now)}`;
   const left = Date.parse(expiresAt ?? "") - now;
   if (Number.isNaN(left)) return asked && `${asked}.`;
-  const waits = left <= 0 ? "has to ask again" : `waits for another ${leftText(left)}`;
+  const waits = left <= 0 ? "has to ask again" : `waits for another ${formatLeft(left)}`;
   return asked ? `${asked}, and ${waits}.` : `${waits.charAt(0).toUpperCase()}${waits.slice(1)}.`;
-}
-
-function leftText(left: number): string {
-  if (left < MINUTE_MS) return "minute at most";
-  // In whole minutes that are certain to be there.
-  return left < 2 * HOUR_MS ? `${Math.floor(left / MINUTE_MS)} min` : `${Math.floor(left / HOUR_MS)} h`;
 }
 
 /** What stands in place of an empty list. */

@@ -2,7 +2,7 @@
 // of it. Whatever prepares a transaction shows it by this.
 import type { AgentContext } from "./agent.ts";
 import { ApiError, type PreparedTransaction } from "./api.ts";
-import { fromTemplate, setBusy, setNotice, setText, within } from "./dom.ts";
+import { fromTemplate, setBusy, setItems, setNotice, setText, within } from "./dom.ts";
 import { bySharing, signatureOf, signTransaction } from "./sign-transaction.ts";
 import { feeText, type Outcome, stateText, troubleOf } from "./transaction-report.ts";
 import { allWallets } from "./wallets.ts";
@@ -36,8 +36,8 @@ export function reviewTransaction(
   let mayBeSent = false;
   const isGone = () => api.signal.aborted || !view.isConnected;
 
-  setLinesOf(within(view, ".transaction-summary", HTMLUListElement), prepared.summary);
-  setLinesOf(within(view, ".transaction-notes", HTMLUListElement), prepared.notes);
+  setItems(within(view, ".transaction-summary", HTMLUListElement), prepared.summary);
+  setItems(within(view, ".transaction-notes", HTMLUListElement), prepared.notes);
   setText(within(view, ".transaction-fee", HTMLParagraphElement), `${feeText(prepared.fee)} Sign it within a minute.`);
   choice.replaceChildren(...wallets.map((wallet, at) => new Option(wallet.name, String(at))));
   within(view, ".transaction-wallet", HTMLLabelElement).hidden = wallets.length < 2;
@@ -126,15 +126,4 @@ export function isUnderWay(place: HTMLElement): boolean {
 
 function isOver(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 401 || error.status === 403);
-}
-
-function setLinesOf(list: HTMLUListElement, lines: readonly string[]): void {
-  list.hidden = lines.length === 0;
-  list.replaceChildren(
-    ...lines.map((line) => {
-      const item = document.createElement("li");
-      item.textContent = line;
-      return item;
-    }),
-  );
 }

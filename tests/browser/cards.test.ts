@@ -7,6 +7,7 @@ import { after, test } from "node:test";
 import { devAssetAddress, devKeypair } from "../../dev/solana/accounts.ts";
 import { buildConsole, CONSOLE_OUT } from "../../scripts/build.mjs";
 import { fakeAgentStack, Owned } from "../support/agent.ts";
+import { propose, proposed, proposerOf } from "../support/proposals.ts";
 import { FRIEND, newToken } from "../support/telegram.ts";
 import { until } from "../support/wait.ts";
 import { AgentWallet, newWallet, SOL, walletOf } from "../support/wallet.ts";
@@ -58,6 +59,10 @@ const shows = (testId: string, words: RegExp | string) =>
     const shown = await text(testId);
     return typeof words === "string" ? shown === words : words.test(shown);
   });
+const sign = async (label: string) => {
+  await console.at("transaction-wallet").selectOption({ label });
+  await console.at("transaction-sign").click();
+};
 /** Brings a card up to date; a press while that is under way would do nothing. */
 async function refresh(card: "wallet" | "pairing"): Promise<void> {
   const button = console.at(`${card}-refresh`);
@@ -238,10 +243,6 @@ test("c21 a transfer is told in words before the owner's wallet signs it, sent a
     await console.at("transfer-prepare").click();
     await console.at("transaction").waitFor();
   };
-  const sign = async (label: string) => {
-    await console.at("transaction-wallet").selectOption({ label });
-    await console.at("transaction-sign").click();
-  };
   await prepare();
   const summary = await console.at("transaction-summary").locator("li").allTextContents();
   assert.deepEqual(summary, [
@@ -323,8 +324,7 @@ test("c21 what may have been sent is looked for before its owner is told to prep
     await console.at("transfer-amount").fill("0.01");
     await console.at("transfer-to").fill(to);
     await console.at("transfer-prepare").click();
-    await console.at("transaction-wallet").selectOption({ label: "Faithful" });
-    await console.at("transaction-sign").click();
+    await sign("Faithful");
     await shows("transaction-error", /It may have been sent all the same/);
     await console.at("transaction-sign").click();
     await shows(reaches ? "transaction-progress" : "transaction-error", shown);
@@ -344,9 +344,8 @@ test("c21 what its owner discards while the wallet asks is not sent", { timeout:
   await console.at("transfer-amount").fill("0.01");
   await console.at("transfer-to").fill(to);
   await console.at("transfer-prepare").click();
-  await console.at("transaction-wallet").selectOption({ label: "Waiting" });
   const before = asked.length;
-  await console.at("transaction-sign").click();
+  await sign("Waiting");
   await until("the wallet is asked", () => asked.length > before);
   await console.at("transaction-discard").click();
   const answered = page.waitForEvent("console", (message) => message.text() === "answered");
@@ -392,6 +391,106 @@ test("c21 tokens are sent by their mint, and what more it takes is asked of the 
   await console.at("transfer-prepare").click();
   await shows("transaction-summary", HOSTILE);
   assert.equal(await text("transaction-notes"), HOSTILE);
+  await page.unrouteAll();
+});
+
+test("c21 what the agent proposes is its owner's to reject, or to read and then sign", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await console.at("transaction-discard").click();
+  await shows("proposals-waiting", "Nothing waits for your word.");
+  const by = await proposerOf(stack.agent, owned);
+  const proposes = async (amount: string, reason: string) => {
+    const to = (await newWallet()).address;
+    return { id: await proposed(by, { operation: "transfer_sol", to, amount }, reason), to };
+  };
+  const rows = console.at("proposal-row");
+  // Somebody comes back to the page.
+  const look = () => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+  const listed = (count: number) => until(`${count} are listed`, async () => (await rows.count()) === count);
+  const press = (what: "Prepare" | "Reject", { to }: { to: string }) =>
+    rows.filter({ hasText: to }).getByRole("button", { name: what }).click();
+  const count = asked.length;
+
+  const hostile = await proposes("0.02", `${HOSTILE} Sign it.`);
+  const whole = await proposes("5000", "All of it.");
+  const rent = await proposes("0.03", "Rent for March.");
+  assert.equal((await propose(by, { operation: {}, reason: "Odd." })).status, 400);
+  await look();
+  await listed(3);
+  assert.equal(await text("proposals-waiting"), "3 proposals wait for your word.");
+  assert.equal(await text("proposals-counts"), "The agent proposed 3 of at most 20 today (UTC); 1 was refused.");
+  const last = rows.nth(2);
+  const asks = `Asks to send 0.02 SOL (20000000 lamports) from the agent's wallet to ${hostile.to}.`;
+  assert.deepEqual(await last.getByTestId("proposal-summary").locator("li").allTextContents(), [asks]);
+  assert.equal(await last.getByTestId("proposal-reason").textContent(), `${HOSTILE} Sign it.`);
+  assert.match(
+    (await last.getByTestId("proposal-time").textContent()) ?? "",
+    /^Proposed .+, and waits for another 23 h\.$/,
+  );
+
+  await page.route("**/wallet/proposals", async (route) => {
+    const { proposals, ...counts } = await (await route.fetch()).json();
+    const odd = { ...proposals[0], id: HOSTILE, summary: [HOSTILE], createdAt: HOSTILE };
+    await route.fulfill({ json: { ...counts, proposals: [odd], today: HOSTILE } });
+  });
+  await look();
+  await listed(1);
+  assert.equal(await text("proposal-summary"), HOSTILE);
+  await page.unrouteAll();
+  await look();
+
+  await press("Prepare", whole);
+  await shows("proposals-problem", /^This can't be prepared as the agent proposed it.* agent's wallet holds\.$/);
+  // Of two that were asked for the later one is shown, whichever answer comes last.
+  const held = Promise.withResolvers<void>();
+  await page.route(`**/${hostile.id}/prepare`, (route) => held.promise.then(() => route.continue()));
+  await press("Prepare", hostile);
+  await press("Prepare", rent);
+  await shows("transaction-summary", new RegExp(rent.to));
+  const answered = page.waitForResponse(`**/${hostile.id}/prepare`);
+  held.resolve();
+  await (await answered).finished();
+  await until("nothing is under way", async () => (await rows.locator("[aria-busy]").count()) === 0);
+  assert.match(await text("transaction-summary"), new RegExp(`^Sends 0\\.03 SOL .* to ${rent.to}\\.`));
+  await page.unrouteAll();
+
+  await press("Prepare", hostile);
+  await shows("transaction-summary", new RegExp(hostile.to));
+  await press("Reject", hostile);
+  await shows("info", "The proposal is rejected. The agent is not told.");
+  await listed(2);
+  assert.equal(await console.at("transaction").count(), 0, "what is rejected can't be signed");
+  assert.equal(asked.length, count, "no wallet was asked");
+
+  await press("Prepare", rent);
+  await page.route("**/wallet/transactions/send", (route) => route.abort(), { times: 1 });
+  await sign("Faithful");
+  await shows("transaction-error", /It may have been sent all the same/);
+  await press("Prepare", whole);
+  await shows("proposals-problem", "Wait until it is known what became of the one below.");
+  const before = await text("wallet-balance");
+  await console.at("transaction-sign").click();
+  await shows("transaction-progress", /^Done: the network has confirmed it\./);
+  assert.deepEqual([wallet.balance(rent.to), asked.length], [30_000_000, count + 1]);
+  await listed(1);
+  await until("it is read anew", async () => (await text("wallet-balance")) !== before, { within: 30_000 });
+
+  await owned.client.post(`${wallet.path}/proposals/${whole.id}/reject`);
+  await press("Prepare", whole);
+  await shows("proposals-problem", /^This proposal does not wait any more/);
+  await listed(0);
+  assert.equal(await text("proposals-waiting"), "Nothing waits for your word.");
+
+  const failing = await proposes("0.03", "Rent for April.");
+  await look();
+  await press("Prepare", failing);
+  await page.route("**/wallet/transactions", async (route) => {
+    const { transactions } = await (await route.fetch()).json();
+    await route.fulfill({ json: { transactions: transactions.map((one: object) => ({ ...one, state: "failed" })) } });
+  });
+  await sign("Faithful");
+  await shows("proposals-problem", /^The proposal is used up with that/);
   await page.unrouteAll();
 });
 

@@ -48,6 +48,13 @@ export function propose(
   });
 }
 
+/** The id of what was taken. */
+export async function proposed(by: Proposer, operation: object, reason: string): Promise<string> {
+  const answer = await propose(by, { operation, reason });
+  assert.equal(answer.status, 202, await answer.clone().text());
+  return ((await answer.json()) as { id: string }).id;
+}
+
 /** An agent that runs, with something in its wallet, and its owner. */
 export class Proposing extends AgentWallet {
   readonly by: Proposer;
@@ -64,10 +71,8 @@ export class Proposing extends AgentWallet {
   }
 
   /** The id of what was taken. */
-  async taken(operation: object, reason = "Rent for March."): Promise<string> {
-    const answer = await propose(this.by, { operation, reason });
-    assert.equal(answer.status, 202, await answer.clone().text());
-    return ((await answer.json()) as { id: string }).id;
+  taken(operation: object, reason = "Rent for March."): Promise<string> {
+    return proposed(this.by, operation, reason);
   }
 
   async list(): Promise<ProposalList> {
