@@ -18,6 +18,7 @@ import { type Asked, install, refuse, signsAsGiven, signsTransactions } from "./
 const TIMEOUT_MS = 600_000;
 /** What a stranger calls themselves. */
 const HOSTILE = "<img src=x onerror=alert(1)><b>Owner</b>";
+const LEAVE = { behavior: "ignoreErrors" } as const; // Answers under way are for a page that asks no more.
 
 if (!existsSync(join(CONSOLE_OUT.development, "main.js"))) await buildConsole("development");
 const browser = await launch();
@@ -209,7 +210,7 @@ test("c21 the agent's wallet is shown with how to fund it, and what is no link f
   assert.equal(await console.at("token-row").locator("p").textContent(), `${HOSTILE} of ${HOSTILE}`);
   assert.equal(await console.at("wallet-pay").getAttribute("href"), null);
   assert.equal(await console.at("wallet-code").locator("svg").count(), 0);
-  await page.unroute(path);
+  await page.unrouteAll(LEAVE);
   await page.route(path, (route) =>
     route.fulfill({ status: 503, contentType: "application/problem+json", json: { detail: HOSTILE, status: 503 } }),
   );
@@ -218,7 +219,7 @@ test("c21 the agent's wallet is shown with how to fund it, and what is no link f
     "wallet-problem",
     new RegExp(`^What the wallet holds could not be read\\. ${HOSTILE.replace(/[()]/g, "\\$&")}`),
   );
-  await page.unroute(path);
+  await page.unrouteAll(LEAVE);
   await refresh("wallet");
   await shows("wallet-balance", "1 SOL");
   assert.equal(await console.at("wallet-problem").isVisible(), false);
@@ -330,7 +331,7 @@ test("c21 what may have been sent is looked for before its owner is told to prep
     await shows(reaches ? "transaction-progress" : "transaction-error", shown);
     assert.deepEqual([tries, wallet.balance(to)], [2, reaches ? 10_000_000 : 0]);
     assert.equal(asked.length, before + 1, "it was signed once");
-    await page.unrouteAll();
+    await page.unrouteAll(LEAVE);
   }
 });
 
@@ -353,7 +354,7 @@ test("c21 what its owner discards while the wallet asks is not sent", { timeout:
   goOn();
   await answered;
   assert.deepEqual([tries, wallet.balance(to)], [0, 0]);
-  await page.unrouteAll();
+  await page.unrouteAll(LEAVE);
 });
 
 test("c21 tokens are sent by their mint, and what more it takes is asked of the owner", {
@@ -391,7 +392,7 @@ test("c21 tokens are sent by their mint, and what more it takes is asked of the 
   await console.at("transfer-prepare").click();
   await shows("transaction-summary", HOSTILE);
   assert.equal(await text("transaction-notes"), HOSTILE);
-  await page.unrouteAll();
+  await page.unrouteAll(LEAVE);
 });
 
 test("c21 what the agent proposes is its owner's to reject, or to read and then sign", {
@@ -437,7 +438,7 @@ test("c21 what the agent proposes is its owner's to reject, or to read and then 
   await look();
   await listed(1);
   assert.equal(await text("proposal-summary"), HOSTILE);
-  await page.unrouteAll();
+  await page.unrouteAll(LEAVE);
   await look();
 
   await press("Prepare", whole);
@@ -453,7 +454,7 @@ test("c21 what the agent proposes is its owner's to reject, or to read and then 
   await (await answered).finished();
   await until("nothing is under way", async () => (await rows.locator("[aria-busy]").count()) === 0);
   assert.match(await text("transaction-summary"), new RegExp(`^Sends 0\\.03 SOL .* to ${rent.to}\\.`));
-  await page.unrouteAll();
+  await page.unrouteAll(LEAVE);
 
   await press("Prepare", hostile);
   await shows("transaction-summary", new RegExp(hostile.to));
@@ -491,7 +492,7 @@ test("c21 what the agent proposes is its owner's to reject, or to read and then 
   });
   await sign("Faithful");
   await shows("proposals-problem", /^The proposal is used up with that/);
-  await page.unrouteAll();
+  await page.unrouteAll(LEAVE);
 });
 
 test("no page broke its policy", () => {
