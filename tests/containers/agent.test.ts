@@ -10,7 +10,16 @@ import { talkTo } from "../support/openclaw.ts";
 import { testStack } from "../support/stack.ts";
 import { assertPass } from "../support/tokens.ts";
 import { until } from "../support/wait.ts";
-import { docker, found, foundInImage, foundInOutput, inside, secretsOf, sidecarOf } from "./support.ts";
+import {
+  docker,
+  found,
+  foundInImage,
+  foundInOutput,
+  inside,
+  insideMeanwhile,
+  secretsOf,
+  sidecarOf,
+} from "./support.ts";
 
 const TIMEOUT_MS = 600_000;
 const STARTS_WITHIN_MS = 240_000;
@@ -145,7 +154,7 @@ test("c21 an agent proposes as its skill says, and its owner finds what it propo
   // As OpenClaw does for what it runs.
   const variable = `export MOLT_PROPOSALS_URL="$(node -p 'require("/run/agent/openclaw.json").env.vars.MOLT_PROPOSALS_URL')"`;
   const { address } = await devKeypair("buyer");
-  const answer = inside(container, "agent", `${variable}\n${command.replace("ADDRESS", address)}`);
+  const answer = await insideMeanwhile(container, "agent", `${variable}\n${command.replace("ADDRESS", address)}`);
   assert.match(answer, /^202 \{"id":"[^"]+"\}/);
   const listed = (await owned.client.get(`${owned.path}/wallet/proposals`)).json();
   const [proposal, ...others] = listed.proposals;

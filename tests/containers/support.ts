@@ -1,5 +1,5 @@
 // What an operator of the machine sees of containers: by the engine, from inside as root, and byte for byte.
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import {
   closeSync,
   createReadStream,
@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { parseEnv } from "node:util";
+import { parseEnv, promisify } from "node:util";
 import { createGunzip } from "node:zlib";
 import type { TestStack } from "../support/stack.ts";
 
@@ -27,6 +27,12 @@ export function docker(...args: string[]): string {
 export function inside(container: string, user: "root" | "agent", script: string, input = ""): string {
   const args = ["exec", "--interactive", "--user", user, container, "sh", "-c", script];
   return execFileSync("docker", args, { encoding: "utf8", maxBuffer: MAX_OUTPUT, input, stdio: "pipe" });
+}
+
+/** The same while this process goes on: what runs there may ask something that is served here. */
+export async function insideMeanwhile(container: string, user: "root" | "agent", script: string): Promise<string> {
+  const args = ["exec", "--user", user, container, "sh", "-c", script];
+  return (await promisify(execFile)("docker", args, { encoding: "utf8", maxBuffer: MAX_OUTPUT })).stdout;
 }
 
 /** The container whose network the agent's container shares. */
