@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Problem};
-use crate::ids::{Asset, SessionId, Wallet};
 use crate::secret::Secret;
 use crate::secrets::{SecretKind, SecretName, Source};
+use crate::session::Start;
 
 /// Where calls come in, below the origin that containers reach the edge by: `/llm/{provider}/...`.
 pub const PATH_PREFIX: &str = "/llm/";
@@ -178,13 +178,9 @@ fn is_plain(part: &str) -> bool {
 /// A call as the Worker hands it to the object, whose it is to find the key. The pass was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelCall {
-    pub asset: Asset,
-    /// For whom the agent was started.
-    pub owner: Wallet,
-    /// The tenant's number in the domain's line of owners.
-    pub tenure: u32,
-    /// The start that the pass is of.
-    pub pass: SessionId,
+    /// Whose pass it came with.
+    #[serde(flatten)]
+    pub start: Start,
     pub key_header: KeyHeader,
     pub call: ModelPath,
     /// Bytes of the body.

@@ -13,7 +13,6 @@ use multiclaw_core::keyless::{
 };
 use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::Source;
-use multiclaw_core::session::Start;
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::usage::{BUSY, Media, Meter, UsageView, day};
 use worker::wasm_bindgen::JsValue;
@@ -59,13 +58,7 @@ impl Drop for Bill {
 
 impl Agent {
     pub(crate) async fn call_model(&self, call: ModelCall, request: Request) -> Outcome<Response> {
-        let start = Start {
-            asset: call.asset,
-            owner: call.owner,
-            tenure: call.tenure,
-            pass: call.pass,
-        };
-        let domain = self.domain_of(&start)?.ok_or_else(ended)?;
+        let domain = self.domain_of(&call.start)?.ok_or_else(ended)?;
         self.limits.models()?;
         let tenant = Tenant {
             asset: domain.asset,

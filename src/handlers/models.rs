@@ -25,10 +25,7 @@ pub async fn handle(path: &str, request: &Request, env: &Env) -> Outcome<Respons
     let url = js.url();
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let call = ModelCall {
-        asset: start.asset,
-        owner: start.owner,
-        tenure: start.tenure,
-        pass: start.pass,
+        start,
         key_header,
         call: ModelPath::parse(&js.method(), path, query)?,
         length: length_of(request)?,
@@ -47,7 +44,7 @@ pub async fn handle(path: &str, request: &Request, env: &Env) -> Outcome<Respons
     if let Some(body) = js.body() {
         init.set_body(&JsValue::from(body));
     }
-    objects::call_model(env, call.asset, &init).await
+    objects::call_model(env, start.asset, &init).await
 }
 
 /// Bytes of the body, which a client of models knows before it sends them.
