@@ -127,7 +127,7 @@ test("c18 one that its owner stopped stays so, and gets its messages when it is 
   telegram.write(token, FRIEND, "hello?");
   await until("it waits", async () => (await channelOf(owned)).waiting === 1);
   assert.equal((await owned.status()).state, "asleep");
-  assert.equal(agent.most(owned.asset), 0, "it was not woken");
+  assert.deepEqual((await owned.client.get(`${owned.path}/wakes`)).json().wakes, [], "it was not woken");
   await owned.start();
   const visitor = await owned.enter(stack);
   assert.equal((await takenInTime(visitor, 1))[0]?.text, "hello?");
@@ -136,7 +136,7 @@ test("c18 one that its owner stopped stays so, and gets its messages when it is 
 
 test("c20 200 messages while it boots, and it is killed twice on the way: each once and in order", async () => {
   const { owned, token } = await asleep("many.molt");
-  agent.behaveAt(owned.asset, { boot: { afterMs: 3000 } });
+  agent.behave({ boot: { afterMs: 3000 } });
   const sent = texts(200).map((text) => ({ id: telegram.write(token, FRIEND, text), text }));
   await owned.in("starting");
   await killContainer(stack, owned.asset);
@@ -183,10 +183,10 @@ test("c20 an agent that dies over a message, and a Worker that does, lose and do
   const visitor = await owned.enter(stack);
   const first = telegram.write(token, FRIEND, "first");
   await takenInTime(visitor, 1);
-  agent.behaveAt(owned.asset, { telegram: { exitAfter: first + 1 } });
+  agent.behave({ telegram: { exitAfter: first + 1 } });
   telegram.write(token, FRIEND, "deadly");
   await until("it died", async () => (await owned.status()).state !== "running");
-  agent.behaveAt(owned.asset, {});
+  agent.behave();
   const sent = ["first", "deadly", ...texts(20)];
   for (const text of sent.slice(2)) telegram.write(token, FRIEND, text);
   await until("some are taken in", () => telegram.pending(token) < 15, { every: 10 });
@@ -199,16 +199,16 @@ test("c20 an agent that dies over a message, and a Worker that does, lose and do
 
 test("only the agent's word that it has a message for good counts", async () => {
   const { owned, token } = await asleep("vague.molt");
-  agent.behaveAt(owned.asset, { telegram: { vague: true } });
+  agent.behave({ telegram: { vague: true } });
   const id = telegram.write(token, FRIEND, "kept");
   await owned.in("running");
   await until("it is told", async () => (await channelOf(owned)).problem !== null);
   assert.equal((await channelOf(owned)).waiting, 1);
-  agent.behaveAt(owned.asset, { telegram: { refuse: true } });
+  agent.behave({ telegram: { refuse: true } });
   await until("tried again", () =>
     rows(owned.asset, "SELECT attempts FROM inbox").some(({ attempts }) => attempts >= 2),
   );
-  agent.behaveAt(owned.asset, {});
+  agent.behave();
   const visitor = await owned.enter(stack);
   assert.deepEqual(await takenInTime(visitor, 1), [{ id, text: "kept" }]);
   await until("all is well", async () => (await channelOf(owned)).problem === null);
@@ -315,7 +315,7 @@ test("who waits is listed, let in and sent away by the owner alone", async () =>
   assertProblem(await client.get(`${path}/pairing`), 409, "wrong_state");
   const friend = { id: "gy78iSSlz7xFxwBfWQxTGr5smoWWw8jU", kind: "person", name: "Friend (telegram 4242)" };
   const phone = { id: "0b5a-1", kind: "device", name: "A phone" };
-  agent.behaveAt(owned.asset, { pairing: { waiting: [{ ...friend, askedAt: 1_000, expiresAt: 3_601_000 }, phone] } });
+  agent.behave({ pairing: { waiting: [{ ...friend, askedAt: 1_000, expiresAt: 3_601_000 }, phone] } });
   await owned.start();
   const listed = await client.get(`${path}/pairing`);
   assert.equal(listed.status, 200, listed.text);
@@ -325,7 +325,7 @@ test("who waits is listed, let in and sent away by the owner alone", async () =>
   assert.deepEqual([approved.status, approved.json().waiting.length], [200, 1], approved.text);
   const rejected = await client.post(`${path}/pairing/${phone.id}/reject`);
   assert.deepEqual([rejected.status, rejected.json().waiting], [200, [shown]]);
-  const words = agent.notesOf(owned.asset, "pairing").flatMap(({ argv }) => argv ?? []);
+  const words = agent.notes("pairing").flatMap(({ argv }) => argv ?? []);
   assert.deepEqual(words, [`--approve=${friend.id}`, `--reject=${phone.id}`]);
   await until("it is saved", async () => (await owned.snapshots()).length > 0);
   assertProblem(await client.post(`${path}/pairing/nobody/approve`), 404, "not_found");

@@ -1,9 +1,10 @@
 // Ends processes of a local run as nothing else does: from outside, at once, with no farewell. Linux alone.
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { placeOf } from "./agent.ts";
-import type { TestStack } from "./stack.ts";
+import { onDocker, type TestStack } from "./stack.ts";
 import { until } from "./wait.ts";
 
 /** The folder that stands for the container of a domain, while there is one. */
@@ -29,14 +30,27 @@ export function processesIn(folder: string): number[] {
     .map(Number);
 }
 
-/** All processes of a domain's container, its first one among them; of one that is about to start, once they are there. */
+/**
+ * All processes of a domain's container, its first one among them; of one that is about to start, once they are there. Of
+ * real containers it must be the only one.
+ */
 export async function killContainer(stack: TestStack, asset: string): Promise<void> {
+  if (onDocker) {
+    await until("a container that runs", async () => killReal(await stack.containers.list()));
+    return;
+  }
   const place = await placeIn(stack, asset);
   const processes = await until("a process in the container", () => {
     const found = processesIn(place);
     return found.length > 0 && found;
   });
   for (const pid of processes) kill(pid, "SIGKILL");
+}
+
+/** Tells whether it ran: one that was only made can't be killed. */
+function killReal([container, ...others]: string[]): boolean {
+  if (others.length > 0) fail("more than one container");
+  return container !== undefined && spawnSync("docker", ["kill", container], { stdio: "pipe" }).status === 0;
 }
 
 /** The fake agent's gateway, as if it had been killed: its container stays (tests/agents/fake/server.mjs). */
