@@ -18,6 +18,7 @@ use worker::{Headers, Method, Request, RequestInit, Response, ResponseBuilder};
 use crate::Agent;
 use crate::container::{Container, HOOK_PORT};
 use crate::driver::Term;
+use crate::events::News;
 use crate::port::{Outcome, Tried as _, now, within};
 use crate::settings;
 use crate::store::{Received, Waiting};
@@ -165,9 +166,10 @@ impl Agent {
             }
             self.store.accept(owner, &message)?;
             self.note_delivery(owner, None)?;
-            // Whom it does not know keeps nothing awake.
-            if self.is_of_known(owner, &message)? {
-                self.update(term, |life| life.last_active = now())?;
+            // Whom it does not know keeps nothing awake, and may wait to be let in by now.
+            match self.is_of_known(owner, &message)? {
+                true => drop(self.update(term, |life| life.last_active = now())?),
+                false => self.listeners.tell_news(News::Pairing),
             }
             if life.state != State::Running || life.wish != Wish::Run {
                 return Ok(());
