@@ -1,9 +1,10 @@
 // Ends processes of a local run as nothing else does: from outside, at once, with no farewell. Linux alone.
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { placeOf } from "./agent.ts";
-import type { TestStack } from "./stack.ts";
+import { onDocker, type TestStack } from "./stack.ts";
 import { until } from "./wait.ts";
 
 /** The folder that stands for the container of a domain, while there is one. */
@@ -37,6 +38,15 @@ export async function killContainer(stack: TestStack, asset: string): Promise<vo
     return found.length > 0 && found;
   });
   for (const pid of processes) kill(pid, "SIGKILL");
+}
+
+/** The container of a domain that has the only one, and all that runs there: also a real one. */
+export async function killOnly(stack: TestStack): Promise<void> {
+  const [container, ...others] = await stack.containers.list();
+  if (container === undefined || others.length > 0)
+    fail(`${others.length + Number(container !== undefined)} containers`);
+  if (onDocker) execFileSync("docker", ["kill", container], { stdio: "pipe" });
+  else for (const pid of processesIn(container)) kill(pid, "SIGKILL");
 }
 
 /** The fake agent's gateway, as if it had been killed: its container stays (tests/agents/fake/server.mjs). */
