@@ -8,7 +8,17 @@ import { killContainer, killGateway, killWorkerd } from "./support/kill.ts";
 import { editObject, objectRows } from "./support/objects.ts";
 import { assertProblem } from "./support/problem.ts";
 import { onDocker } from "./support/stack.ts";
-import { channelOf, connect, FRIEND, newToken, post, SECRET_HEADER, taken, takenInTime } from "./support/telegram.ts";
+import {
+  channelOf,
+  connect,
+  FRIEND,
+  FRIENDS,
+  newToken,
+  post,
+  SECRET_HEADER,
+  taken,
+  takenInTime,
+} from "./support/telegram.ts";
 import { until } from "./support/wait.ts";
 
 const IDLE_SECONDS = 8;
@@ -23,10 +33,10 @@ afterEach(() => {
 const texts = (count: number, what = "message"): string[] => Array.from({ length: count }, (_, at) => `${what} ${at}`);
 const rows = (asset: string, query: string) => objectRows(stack, asset, query);
 
-/** An owner whose agent fell asleep after it was set up. */
-async function asleep(name: string): Promise<{ owned: Owned; token: string }> {
+/** An owner whose agent fell asleep after it was set up; by default it knows the friend alone. */
+async function asleep(name: string, admission: object = FRIENDS): Promise<{ owned: Owned; token: string }> {
   const owned = await Owned.ofNew(stack, name);
-  const token = await connect(stack, owned);
+  const token = await connect(stack, owned, newToken(), admission);
   await owned.start();
   await owned.in("asleep");
   return { owned, token };
@@ -34,15 +44,22 @@ async function asleep(name: string): Promise<{ owned: Owned; token: string }> {
 
 test("a channel is set up with a token that Telegram knows, and shown without it", async () => {
   const owned = await Owned.ofNew(stack, "set-up.molt");
-  const none = { name: "telegram", prefix: null, dmPolicy: "pairing", waiting: 0, lastMessageAt: null, problem: null };
-  assert.deepEqual(await channelOf(owned), { ...none, state: "off" });
+  const none = {
+    name: "telegram",
+    prefix: null,
+    dmPolicy: "pairing",
+    waiting: 0,
+    lastMessageAt: null,
+    heldBackToday: 0,
+  };
+  assert.deepEqual(await channelOf(owned), { ...none, problem: null, state: "off" });
   const token = newToken();
   const answer = await owned.client.put(`${owned.path}/channels/telegram`, { token });
   assert.equal(answer.status, 200, answer.text);
   assert.ok(!answer.text.includes(token.slice(0, 9)));
   const { effect, ...shown } = answer.json();
   assert.equal(effect, "nextStart");
-  assert.deepEqual(shown, { ...none, state: "connecting", prefix: token.slice(0, 8) });
+  assert.deepEqual(shown, { ...none, problem: null, state: "connecting", prefix: token.slice(0, 8) });
   await until("connected", async () => (await channelOf(owned)).state === "connected");
   assert.deepEqual(
     telegram.calls(token).map(({ method }) => method),
@@ -307,6 +324,86 @@ test("of what a flood leaves behind only so much is remembered", async () => {
   // And what is remembered is known.
   assert.equal((await send(10_100)).status, 200);
   assert.equal((await channelOf(owned)).waiting, 1);
+});
+
+test("what could not be delivered for a day is dropped, and its owner is told", async () => {
+  const owned = await Owned.ofNew(stack, "late.molt");
+  const token = await connect(stack, owned, newToken(), FRIENDS);
+  const dropped = () =>
+    rows(owned.asset, "SELECT entry FROM audit WHERE entry LIKE '%messages_dropped%'").map(({ entry }) => entry);
+  const late = telegram.write(token, FRIEND, "yesterday's");
+  telegram.write(token, FRIEND, "nearly as old");
+  await until("they wait", async () => (await channelOf(owned)).waiting === 2);
+  const age = (ms: number, which: string) =>
+    `UPDATE inbox SET received_at = received_at - ${ms} WHERE state = 'waiting' AND id ${which} ${late};`;
+  const almost = 86_400_000 - 60_000;
+  await stack.replaceWorker(() => editObject(stack, owned.asset, age(86_400_000, "=") + age(almost, ">")));
+  telegram.write(token, FRIEND, "today's");
+  const told = await until("it is dropped", async () => {
+    const channel = await channelOf(owned);
+    return channel.problem !== null && channel;
+  });
+  assert.deepEqual(
+    [told.problem, told.waiting],
+    ["Messages that could not be delivered for a day were dropped: 1.", 2],
+  );
+  assert.deepEqual(dropped(), ['{"event":"messages_dropped","count":1}']);
+  await owned.start();
+  const visitor = await owned.enter(stack);
+  const texts = (await takenInTime(visitor, 2)).map(({ text }) => text);
+  assert.deepEqual(texts, ["nearly as old", "today's"]);
+  await until("that is over", async () => (await channelOf(owned)).problem === null);
+  await owned.stop();
+});
+
+test("c18 whom its owner did not name wakes an agent never, and is counted", async () => {
+  const { owned, token } = await asleep("named-only.molt");
+  for (const id of [1, 2, 2]) telegram.write(token, { id, name: "Stranger" }, "hello?");
+  await until("they are counted", async () => (await channelOf(owned)).heldBackToday === 3);
+  const { waiting, lastMessageAt } = await channelOf(owned);
+  assert.deepEqual([waiting, lastMessageAt, (await owned.status()).state], [0, null, "asleep"]);
+  assert.deepEqual(telegram.answers(token), [200, 200, 200], "Telegram is not to send them again");
+  assert.equal(rows(owned.asset, "SELECT 1 FROM audit WHERE entry LIKE '%strangers_held_back%'").length, 1);
+  const id = telegram.write(token, FRIEND, "it is me");
+  await owned.in("running");
+  assert.deepEqual(await takenInTime(await owned.enter(stack), 1), [{ id, text: "it is me" }]);
+  await owned.stop();
+});
+
+test("c18 strangers wake an agent a few times and keep none awake, and whom it has let in none of them keeps out", async () => {
+  const { owned, token } = await asleep("flood.molt", {});
+  const wakes = async () => (await owned.client.get(`${owned.path}/wakes`)).json().wakes.length;
+  const stranger = (id: number) => telegram.write(token, { id, name: "Stranger" }, `hello from ${id}`);
+  // As one does that has let its friend in.
+  agent.behave({ snapshot: { claim: { letIn: [String(FRIEND.id)] } } });
+  let writers = 0;
+  stranger(++writers);
+  await owned.in("running");
+  // As long as it runs: what comes later would wake it again.
+  const goOnWriting = async () => {
+    const isOver = (await owned.status()).state !== "running";
+    if (!isOver) stranger(++writers);
+    return isOver;
+  };
+  await until("it falls asleep though they go on writing", goOnWriting, { every: 1000 });
+  assert.equal((await channelOf(owned)).heldBackToday, 0, "they had not used up what they have by then");
+  await owned.in("asleep");
+  // Then all at once, until they have.
+  for (let left = 100; left > 0; left -= 1) stranger(++writers);
+  await until("all are taken in", () => telegram.pending(token) === 0);
+  await owned.in("running");
+  await owned.in("asleep");
+  const before = await wakes();
+  const held = (await channelOf(owned)).heldBackToday;
+  assert.ok(held >= 40, `${held} were held back`);
+  stranger(++writers);
+  await until("it is counted", async () => (await channelOf(owned)).heldBackToday === held + 1);
+  assert.deepEqual([await wakes(), (await owned.status()).state], [before, "asleep"]);
+  const id = telegram.write(token, FRIEND, "and I?");
+  await owned.in("running");
+  const visitor = await owned.enter(stack);
+  await until("it has that", async () => (await taken(visitor)).some((one) => one.id === id));
+  await owned.stop();
 });
 
 test("who waits is listed, let in and sent away by the owner alone", async () => {

@@ -73,6 +73,20 @@ test("c21 what the agent proposes waits, is shown in plain words, and is carried
   assert.equal(agent.balance(to), SOL / 4);
 });
 
+test("c21 an owner who listens is told at once that something was proposed, and a neighbour is not", async () => {
+  const agent = await Proposing.start(stack, "heard.molt");
+  const neighbour = await Owned.ofNew(stack, "unheard.molt");
+  const [events, others] = [await agent.owned.events(), await neighbour.events()];
+  await Promise.all([events, others].map((one) => one.first("a status", () => true)));
+  assert.equal((await propose(agent.by, { operation: {}, reason: "Odd." })).status, 400);
+  const id = await agent.taken({ ...plan, amount: "0.2" });
+  await until("it is told", () => events.news.length > 0);
+  assert.deepEqual([events.news, others.news], [["proposals"], []], "of what was refused it is not");
+  assert.equal((await agent.reject(id)).status, 204);
+  await until("that is told as well", () => events.news.length === 2);
+  for (const stream of [events, others]) stream.close();
+});
+
 test("c21 of one proposal's transactions one is passed on, whichever is signed first", async () => {
   const agent = await Proposing.start(stack, "only-one.molt");
   const to = (await newWallet()).address;

@@ -3,8 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Owned } from "./support/agent.ts";
+import { killContainer } from "./support/kill.ts";
+import { objectRows } from "./support/objects.ts";
+import { talkTo } from "./support/openclaw.ts";
+import { Sandbox } from "./support/sandbox.ts";
 import { testStack } from "./support/stack.ts";
-import { connect, FRIEND } from "./support/telegram.ts";
+import { channelOf, connect, FRIEND, FRIENDS, newToken } from "./support/telegram.ts";
 import { type Patience, until } from "./support/wait.ts";
 
 const TIMEOUT_MS = 900_000;
@@ -51,3 +55,42 @@ test("c18 a stranger is let in by the owner, and answered once, also by an agent
   for (const secret of [token, telegram.webhook(token)?.secret ?? "", telegram.webhook(token)?.url.slice(-116) ?? ""])
     assert.ok(secret && !leaked.includes(secret), "the agent's log shows none of its secrets");
 });
+
+test("c20 200 messages while it boots, and it is killed twice on the way: OpenClaw is given each once and in order", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const owned = await Owned.ofNew(stack, "many.molt");
+  const token = await connect(stack, owned, newToken(), FRIENDS);
+  // What it answers in a turn of its own each would take far longer than what is tested.
+  const release = stack.echo.hold();
+  const sent = Array.from({ length: 200 }, (_, at) => `message ${at}.`);
+  await owned.ask("start");
+  for (const text of sent) telegram.write(token, FRIEND, text);
+  await until("it boots", async () => (await owned.status()).phase === "boot", PATIENCE);
+  await killContainer(stack, owned.asset);
+  const accepted = () => objectRows(stack, owned.asset, "SELECT 1 FROM inbox WHERE state = 'accepted'").length;
+  await until("some are handed over", () => accepted() >= 20, { ...PATIENCE, every: 10 });
+  const [container = assert.fail("no container")] = await stack.containers.list();
+  new Sandbox(container).crash();
+  assert.ok(accepted() < sent.length, "it was killed in the middle");
+  await until("it is noticed", async () => (await owned.status()).state !== "running", PATIENCE);
+  await until("all are handed over", async () => (await channelOf(owned)).waiting === 0, PATIENCE);
+  assert.equal(telegram.pending(token), 0);
+  assert.ok((await owned.snapshots()).some(({ cause }) => cause === "crash"));
+  release();
+  const all = () => given(owned);
+  await until("it has them all", async () => (await all()).length >= sent.length, { ...PATIENCE, every: 1000 });
+  assert.deepEqual(await all(), sent);
+});
+
+/** What OpenClaw's own history says that people wrote, in order: several messages may be of one turn. */
+async function given(owned: Owned): Promise<string[]> {
+  const client = await talkTo(await owned.enter(stack));
+  try {
+    const { messages } = await client.call("chat.history", { sessionKey: "main", limit: 1000 });
+    const said = messages.filter(({ role }: { role: string }) => role === "user");
+    return said.flatMap(({ content }: { content: unknown }) => JSON.stringify(content).match(/message \d+\./g) ?? []);
+  } finally {
+    client.close();
+  }
+}

@@ -141,6 +141,10 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
     signal,
     probe: api.status,
     onStatus: apply,
+    onNews(of) {
+      if (of === "proposals") void renew(proposals.load);
+      if (of === "pairing") pairing.onNews();
+    },
     onConnection: renderConnection,
     onDenied: onEnded,
   });

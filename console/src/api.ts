@@ -208,6 +208,8 @@ export interface Channel {
   /** How many messages wait for the agent. */
   readonly waiting: number;
   readonly lastMessageAt: string | null;
+  /** Messages of strangers that were not kept for the agent, today (UTC). */
+  readonly heldBackToday: number;
   /** What went wrong last, until it goes well. */
   readonly problem: string | null;
   readonly warning?: string;

@@ -27,6 +27,7 @@ function channel(more: Partial<Channel> = {}): Channel {
     dmPolicy: "pairing",
     waiting: 0,
     lastMessageAt: before(2),
+    heldBackToday: 0,
     problem: null,
     ...more,
   };
@@ -39,6 +40,10 @@ test("a channel's facts are how its token begins, since when, and what came last
   assert.match(channelFacts(channel({ waiting: 1 }), TOKEN, NOW), / 1 message waits for the agent\.$/);
   assert.match(channelFacts(channel({ waiting: 1200 }), TOKEN, NOW), / 1\D?200 messages wait for the agent\.$/);
   assert.equal(channelFacts(channel({ state: "off", prefix: null }), undefined, NOW), "");
+  const heldBack = (heldBackToday: number) => channelFacts(channel({ heldBackToday }), TOKEN, NOW);
+  assert.match(heldBack(1), /\. 1 message of people whom the agent does not know was held back today \(UTC\)\.$/);
+  assert.match(heldBack(999), /\. 999 messages of people whom the agent does not know were held back today \(UTC\)\.$/);
+  assert.match(heldBack(1000), /\. 1\D?000 or more messages /);
 });
 
 test("its owner is reminded of one that nobody wrote to for 30 days, and not a day before", () => {

@@ -6,6 +6,8 @@ import { formatAgo, formatCount, formatDateTime } from "./format.ts";
 const DAY_MS = 86_400_000;
 /** A channel that nobody used for so long may be one that its owner forgot. */
 const IDLE_DAYS = 30;
+/** The service counts no further in a day. */
+const HELD_BACK_COUNTED = 1000;
 
 export const POLICIES: readonly { readonly policy: DmPolicy; readonly label: string }[] = [
   { policy: "pairing", label: "Whom I let in" },
@@ -38,7 +40,13 @@ export function channelFacts(channel: Channel, token: SecretEntry | undefined, n
   const sentences = [`Token ${channel.prefix ?? ""}…${set}`, lastMessage(channel, now)];
   if (channel.waiting === 1) sentences.push("1 message waits for the agent");
   if (channel.waiting > 1) sentences.push(`${formatCount(channel.waiting)} messages wait for the agent`);
+  if (channel.heldBackToday > 0) sentences.push(heldBack(channel.heldBackToday));
   return `${sentences.join(". ")}.`;
+}
+
+function heldBack(count: number): string {
+  const number = `${formatCount(count)}${count < HELD_BACK_COUNTED ? "" : " or more"}`;
+  return `${number} ${count === 1 ? "message" : "messages"} of people whom the agent does not know ${count === 1 ? "was" : "were"} held back today (UTC)`;
 }
 
 function lastMessage({ lastMessageAt }: Channel, now: number): string {

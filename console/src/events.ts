@@ -1,4 +1,4 @@
-// Follows an agent's status over server-sent events, and comes back after interruptions by itself.
+// Follows an agent's status and what else is news over server-sent events, and comes back after interruptions by itself.
 // Reconnecting is done here, not by EventSource: it gives up for good on an HTTP error and cannot tell which.
 import { ApiError, type Status } from "./api.ts";
 
@@ -13,6 +13,8 @@ interface Options {
   /** Reads the status once: shows an ended session as what it is, and brings the page up to date. */
   readonly probe: () => Promise<Status>;
   readonly onStatus: (status: Status) => void;
+  /** Something else is to be read again. */
+  readonly onNews: (of: string) => void;
   /** How many attempts in a row have failed; 0 once live. */
   readonly onConnection: (failures: number) => void;
   readonly onDenied: (error: ApiError) => void;
@@ -41,6 +43,10 @@ export function watchStatus(options: Options): Watcher {
     current.addEventListener("status", (event) => {
       const status = parseStatus(event.data);
       if (status !== null) options.onStatus(status);
+    });
+    current.addEventListener("news", (event) => {
+      const news = parseNews(event.data);
+      if (news !== null) options.onNews(news);
     });
     current.addEventListener("end", () => {
       if (source === current) void reconnect();
@@ -98,9 +104,19 @@ export function watchStatus(options: Options): Watcher {
 }
 
 function parseStatus(data: unknown): Status | null {
+  const value = parse(data);
+  return value !== null && "state" in value ? (value as Status) : null;
+}
+
+function parseNews(data: unknown): string | null {
+  const value = parse(data);
+  return value !== null && "of" in value ? String(value.of) : null;
+}
+
+function parse(data: unknown): object | null {
   try {
     const value: unknown = JSON.parse(String(data));
-    return typeof value === "object" && value !== null && "state" in value ? (value as Status) : null;
+    return typeof value === "object" ? value : null;
   } catch {
     return null;
   }

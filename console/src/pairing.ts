@@ -14,7 +14,12 @@ const list = byId("pairing-list", HTMLUListElement);
 const empty = byId("pairing-empty", HTMLParagraphElement);
 const refresh = byId("pairing-refresh", HTMLButtonElement);
 
+/** Whoever just wrote to the agent waits once it has read that. */
+const READ_WITHIN_MS = 2_000;
+
 export interface PairingCard {
+  /** Somebody wrote whom the agent does not know. */
+  onNews(): void;
   onStatus(previous: Status | null, next: Status): void;
 }
 
@@ -47,7 +52,15 @@ export function showPairing(context: AgentContext): PairingCard {
   whileVisible(api.signal, RENEWED_EVERY_MS, () => {
     if (isTold()) void context.renew(load);
   });
+  let reading: ReturnType<typeof setTimeout> | undefined;
+  api.signal.addEventListener("abort", () => clearTimeout(reading));
   return {
+    onNews() {
+      clearTimeout(reading);
+      reading = setTimeout(() => {
+        if (isTold()) void context.renew(load);
+      }, READ_WITHIN_MS);
+    },
     onStatus(previous, next) {
       if (previous?.state === next.state) return;
       render([]);

@@ -8,8 +8,8 @@ import { countsText, SPENT, timeText, troubleText, UNDER_WAY, waitingText } from
 import { isUnderWay, reviewTransaction } from "./transaction.ts";
 import { whileVisible } from "./visible.ts";
 
-/** Each look reads a few rows that the service keeps, and asks nobody else. */
-const RENEWED_EVERY_MS = 10_000;
+/** A new one is told of at once; this is for what was missed, and for what expires. */
+const RENEWED_EVERY_MS = 60_000;
 
 const heading = byId("proposals-heading", HTMLHeadingElement);
 const refresh = byId("proposals-refresh", HTMLButtonElement);

@@ -1,7 +1,9 @@
-// `pairing`: the people and devices that wait to be let in, and the owner's word on one of them, by the gateway's own methods.
+// `pairing`: the people and devices that wait to be let in, and the owner's word on one of them, by the gateway's own
+// methods. And whom it has let in by now.
 import { parseArgs } from "node:util";
 
 import { AgentError } from "./errors.mjs";
+import { letInAt } from "./let-in.mjs";
 import { isMarkedProcessAlive } from "./processes.mjs";
 import { Socket } from "./socket.mjs";
 
@@ -27,7 +29,8 @@ export async function run({ paths, argv }) {
     const one = waiting.find(({ id }) => id === (approve ?? reject));
     if (one) await tell(socket, one, approve !== undefined);
     const left = one ? await waitingAt(socket) : waiting;
-    return { waiting: left.slice(0, MAX_SHOWN).map(({ call: _, ...shown }) => shown), found: one !== undefined };
+    const told = left.slice(0, MAX_SHOWN).map(({ call: _, ...rest }) => rest);
+    return { waiting: told, found: one !== undefined, letIn: letInAt(paths.state) };
   } finally {
     socket.close();
   }

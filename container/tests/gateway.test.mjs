@@ -1,17 +1,14 @@
 // The real OpenClaw through a whole life: inject, boot, chat, snapshot, stop, restore somewhere else, remember.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { ownPort } from "../../dev/ports.ts";
 import { Client, probe } from "./client.mjs";
 import { startModel } from "./model.mjs";
-import { AGENT, makeSandbox, policy, run, until } from "./support.mjs";
+import { makeSandbox, policy, run, startInit, until } from "./support.mjs";
 
 const KEY = "sk-test-4f1c9a77d0be42c8a6e35b90d2c18f64";
 /** Typed into its pages by their owner. */
@@ -30,29 +27,6 @@ function configFor(baseUrl) {
     },
     agents: { defaults: { model: { primary: "openai/gpt-5.4" } } },
   });
-}
-
-/** @param {{env: Record<string, string>}} sandbox */
-function startInit(sandbox) {
-  const child = spawn(process.execPath, [AGENT, "init"], {
-    env: { ...sandbox.env, AGENT_EXIT_WITH_STDIN: "1", OPENAI_API_KEY: KEY },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    stderr += chunk;
-  });
-  const ended = once(child, "close").then(([code]) => ({ code, stdout, stderr }));
-  // As when the sandbox's host goes away; the gateway ends too.
-  const leave = async () => {
-    child.stdin.end();
-    return ended;
-  };
-  return { child, ended, leave };
 }
 
 /** @param {string} directory @param {(file: string, bytes: Buffer) => void} see */
@@ -103,7 +77,7 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
   };
 
   await t.test("boots, chats and gives a snapshot that holds no secret", async (t) => {
-    const init = startInit(first);
+    const init = startInit(first, { OPENAI_API_KEY: KEY });
     t.after(init.leave);
     assert.deepEqual((await run(first, ["inject"], input)).json, { ok: true, reloaded: false });
     const began = Date.now();
@@ -165,7 +139,7 @@ test("an agent lives, is put away and remembers", { timeout: 600_000 }, async (t
   });
 
   await t.test("starts from the snapshot elsewhere, and knows what was said", async (t) => {
-    const init = startInit(second);
+    const init = startInit(second, { OPENAI_API_KEY: KEY });
     t.after(init.leave);
     const sha256 = createHash("sha256").update(archive).digest("hex");
     const restored = await run(second, ["restore", "--sha256", sha256, "--size", String(archive.length)], archive);

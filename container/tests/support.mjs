@@ -1,5 +1,6 @@
 // What the tests share: a root of their own, the commands run as real processes, ports, waiting for conditions.
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import os from "node:os";
@@ -75,6 +76,33 @@ export function run(sandbox, args, input = "", launcher = []) {
     child.stdin.on("error", () => {});
     child.stdin.end(input);
   });
+}
+
+/**
+ * A container's main process.
+ * @param {{env: Record<string, string>}} sandbox
+ * @param {Record<string, string>} [more]
+ */
+export function startInit(sandbox, more = {}) {
+  const child = spawn(process.execPath, [AGENT, "init"], {
+    env: { ...sandbox.env, AGENT_EXIT_WITH_STDIN: "1", ...more },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    stderr += chunk;
+  });
+  const ended = once(child, "close").then(([code]) => ({ code, stdout, stderr }));
+  // As when the sandbox's host goes away; the gateway ends too.
+  const leave = async () => {
+    child.stdin.end();
+    return ended;
+  };
+  return { child, ended, leave };
 }
 
 /**

@@ -22,6 +22,8 @@ pub enum Entry {
     SnapshotsSealed { count: u32 },
     /// Messages that could not be delivered for a day.
     MessagesDropped { count: u32 },
+    /// Messages of people whom the agent does not know were not kept for it, for the first time that day.
+    StrangersHeldBack,
     /// Telegram was told to send no more messages of an owner's bot, or could not be told; what it sends is not taken.
     WebhookRemoved { told: bool },
     /// The owner rejected what their agent had proposed.

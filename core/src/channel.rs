@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::error::Problem;
 use crate::hook::BotId;
 use crate::renewal::Effect;
+use crate::strangers::{Hearing, Strangers, sender};
 use crate::time::Timestamp;
 
 /// The one channel's name, in paths and in the agent's configuration.
@@ -18,6 +19,13 @@ const OPEN_WARNING: &str = "Everybody who finds this bot can talk to the agent, 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PersonId(u64);
+
+impl PersonId {
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 impl TryFrom<String> for PersonId {
     type Error = &'static str;
@@ -131,11 +139,13 @@ pub struct Channel {
     pub last_message_at: Option<Timestamp>,
     #[serde(default)]
     pub problem: Option<String>,
+    #[serde(default)]
+    pub strangers: Strangers,
 }
 
 impl Channel {
     #[must_use]
-    pub const fn new(bot: BotId, admission: Admission) -> Self {
+    pub fn new(bot: BotId, admission: Admission) -> Self {
         Self {
             bot: bot.get(),
             admission,
@@ -144,6 +154,7 @@ impl Channel {
             register_at: None,
             last_message_at: None,
             problem: None,
+            strangers: Strangers::default(),
         }
     }
 
@@ -159,6 +170,32 @@ impl Channel {
             true => Self { admission, ..self },
             false => Self::new(bot, admission),
         }
+    }
+
+    /// Whether the agent listens to who sent this.
+    #[must_use]
+    pub fn knows_sender(&self, update: &str) -> bool {
+        let sender = sender(update);
+        self.strangers.knows(&self.admission, sender.as_ref())
+    }
+
+    /// Counts a message; an agent that is not awake would be woken by it.
+    #[must_use]
+    pub fn hears(self, update: &str, is_awake: bool, now: Timestamp) -> (Self, Hearing) {
+        let Self {
+            admission,
+            mut strangers,
+            ..
+        } = self;
+        let hearing = strangers.hear(&admission, update, is_awake, now);
+        (
+            Self {
+                admission,
+                strangers,
+                ..self
+            },
+            hearing,
+        )
     }
 
     /// When the webhook is to be set; `None` when Telegram has the one that has this mark.
@@ -191,6 +228,9 @@ pub struct ChannelView {
     /// Messages that wait for the agent.
     pub waiting: u32,
     pub last_message_at: Option<Timestamp>,
+    /// Messages of people whom the agent does not know that were not kept for it, today (UTC).
+    #[serde(default)]
+    pub held_back_today: u32,
     /// What went wrong last, until it goes well.
     pub problem: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -45,6 +45,7 @@ pub mod session;
 pub mod shape;
 pub mod siws;
 pub mod snapshot;
+pub mod strangers;
 pub mod tenancy;
 pub mod text;
 pub mod ticket;

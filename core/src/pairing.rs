@@ -103,13 +103,18 @@ pub struct Said {
     pub list: PairingList,
     /// Whether whom the owner's word was on waited.
     pub found: bool,
+    /// Whom it has let in by now. An older image does not say.
+    pub let_in: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Printed {
     waiting: Vec<Entry>,
     #[serde(default)]
     found: bool,
+    #[serde(default)]
+    let_in: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +153,7 @@ impl Said {
                 waiting: waiting.take(MAX_SHOWN).collect(),
             },
             found: printed.found,
+            let_in: printed.let_in,
         })
     }
 }
@@ -186,10 +192,11 @@ mod tests {
         let said = Said::parse(
             r#"{"waiting":[{"id":"a1","kind":"person","name":"Fri\u001b[1mend","askedAt":1000,"expiresAt":3601000,"added":1},
             {"id":"../x","kind":"device","name":"x"},
-            {"id":"b","kind":"device","name":"","askedAt":9223372036854775807,"expiresAt":-1}],"found":true}"#,
+            {"id":"b","kind":"device","name":"","askedAt":9223372036854775807,"expiresAt":-1}],"found":true,"letIn":["7"]}"#,
         )
         .unwrap();
         assert!(said.found);
+        assert_eq!(said.let_in, Some(vec!["7".to_owned()]));
         let shown = serde_json::to_value(&said.list).unwrap();
         assert_eq!(
             shown["waiting"],
@@ -217,6 +224,7 @@ mod tests {
         let many = format!(r#"{{"waiting":[{}]}}"#, vec![one; 60].join(","));
         let said = Said::parse(&many).unwrap();
         assert_eq!((said.list.waiting.len(), said.found), (50, false));
+        assert_eq!(said.let_in, None);
         assert!(
             said.list
                 .waiting

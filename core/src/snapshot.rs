@@ -211,6 +211,9 @@ pub struct Staged {
     /// Milliseconds since 1970 of what its own schedule has next. Nor this.
     #[serde(default)]
     next_due_at: Option<i64>,
+    /// Whom it has let in to its channel. Nor this.
+    #[serde(default)]
+    pub let_in: Option<Vec<String>>,
     /// Of an incremental one: the pack that is to be stored, and all that it consists of.
     #[serde(default)]
     pub pack: Option<PackFacts>,

@@ -1,6 +1,7 @@
 // The echo model speaks the three APIs, whole and streamed, and recalls what a conversation holds.
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
+import { until } from "../../tests/support/wait.ts";
 import { type RecordedRequest, startEchoModel } from "./server.ts";
 
 const model = await startEchoModel();
@@ -197,4 +198,19 @@ test("requests are recorded with the key's first 8 characters only", async () =>
 test("only the last 100 requests are kept", async () => {
   for (let index = 0; index < 105; index += 1) await chat(user(`message ${index}`));
   assert.deepEqual([model.requests.length, model.requests[0]?.lastUserText], [100, "message 5"]);
+});
+
+test("an answer waits as long as it is told to, and a question is noted at once", async () => {
+  const release = model.hold();
+  let isAnswered = false;
+  const answer = chat(user("hello?")).then((text) => {
+    isAnswered = true;
+    return text;
+  });
+  await until("it is asked", () => model.requests.length === 1, { every: 5 });
+  const models = await fetch(`${model.url}/v1/models`, { headers: KEY });
+  assert.deepEqual([models.status, isAnswered], [200, false]);
+  release();
+  assert.equal(await answer, "Echo: hello?");
+  assert.equal(await chat(user("and now?")), "Echo: and now?");
 });

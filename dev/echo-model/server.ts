@@ -29,7 +29,16 @@ export interface EchoModel {
   readonly url: string;
   /** The last 100 requests, oldest first. */
   readonly requests: readonly RecordedRequest[];
+  /** Has answers wait, as those of a slow model, until what it gives is called. */
+  hold(): () => void;
   close(): Promise<void>;
+}
+
+interface Pace {
+  /** Before each piece of a streamed answer. */
+  readonly delayMs: number;
+  /** Before an answer. */
+  readonly released: () => Promise<void>;
 }
 
 type Dialect = "openai" | "anthropic";
@@ -68,11 +77,13 @@ export async function startEchoModel(options: EchoModelOptions = {}): Promise<Ec
     requests.push(entry);
     if (requests.length > REQUESTS_KEPT) requests.shift();
   };
+  let held: Promise<void> = Promise.resolve();
+  const pace = { delayMs: options.delayMs ?? 0, released: () => held };
   const server = createServer((request, response) => {
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
     const handled = path.startsWith("/control/")
       ? Promise.resolve(control(path, requests, request, response))
-      : serve(path, options.delayMs ?? 0, record, request, response);
+      : serve(path, pace, record, request, response);
     handled.catch((error: unknown) => {
       if (request.destroyed || response.destroyed) return;
       console.error("development echo model:", error);
@@ -80,7 +91,12 @@ export async function startEchoModel(options: EchoModelOptions = {}): Promise<Ec
     });
   });
   const url = await listen(server, options.port, options.address);
-  return { url, requests, close: () => closeServer(server) };
+  const hold = (): (() => void) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    held = promise;
+    return resolve;
+  };
+  return { url, requests, hold, close: () => closeServer(server) };
 }
 
 function control(
@@ -99,7 +115,7 @@ function control(
 
 async function serve(
   path: string,
-  delayMs: number,
+  { delayMs, released }: Pace,
   record: (entry: RecordedRequest) => void,
   request: IncomingMessage,
   response: ServerResponse,
@@ -130,6 +146,7 @@ async function serve(
     if (seen.model === null) throw new Refusal(400, "you must provide a model parameter");
     if (turns === null) throw new Refusal(400, `Missing required parameter: '${endpoint.conversation}'.`);
     record({ ...seen, status: 200 });
+    await released();
     const completion: Completion = {
       model: seen.model,
       prompt: turns.map((turn) => turn.text).join("\n"),

@@ -51,6 +51,8 @@ const TOKEN = /^\/bot(\d{6,12}:[A-Za-z0-9_-]{30,50})\/(\w+)$/;
 const MAX_BODY_BYTES = 1024 * 1024;
 const LONGEST_RETRY_MS = 2000;
 const WEBHOOK_LIMIT_MS = 20_000;
+/** Of a message, in UTF-16 code units. */
+const LONGEST_TEXT = 4096;
 /** Telegram counts from somewhere. */
 const FIRST_UPDATE = 700_000_001;
 
@@ -186,6 +188,7 @@ export class BotApi {
         return { result: { ...me, can_join_groups: true, can_read_all_group_messages: false } };
       case "setWebhook": {
         const { url, secret_token: secret = "" } = params;
+        if (url === "") return this.#answer(bot, "deleteWebhook", {});
         if (typeof url !== "string" || !/^https?:\/\/[^/]+\//.test(url)) return "Bad Request: bad webhook";
         if (typeof secret !== "string" || !/^[A-Za-z0-9_-]{0,256}$/.test(secret))
           return "Bad Request: secret token contains unallowed characters";
@@ -203,7 +206,9 @@ export class BotApi {
         return { result: [] };
       case "sendMessage": {
         const { chat_id: chat, text } = params;
+        if (chat === undefined || chat === "") return "Bad Request: chat_id is empty";
         if (typeof text !== "string" || text === "") return "Bad Request: message text is empty";
+        if (text.length > LONGEST_TEXT) return "Bad Request: message is too long";
         this.#messages += 1;
         bot.sent.push({ chat: Number(chat), text });
         const date = Math.floor(Date.now() / 1000);

@@ -10,6 +10,7 @@ use multiclaw_core::channel::{
 use multiclaw_core::config::WebOrigin;
 use multiclaw_core::error::{Failure, Problem};
 use multiclaw_core::hook::{BotId, Door, Hook};
+use multiclaw_core::ids::Wallet;
 use multiclaw_core::inbox::retry_at;
 use multiclaw_core::renewal::{Effect, Renewal};
 use multiclaw_core::secret::Secret;
@@ -62,6 +63,9 @@ impl Agent {
             prefix: token.map(|token| token.prefix),
             waiting: self.store.waiting_count(tenant.owner)?,
             last_message_at: channel.as_ref().and_then(|it| it.last_message_at),
+            held_back_today: channel
+                .as_ref()
+                .map_or(0, |it| it.strangers.held_back(now())),
             problem: channel.and_then(|it| it.problem),
             warning: admission.warning().map(str::to_owned),
             admission,
@@ -189,6 +193,17 @@ impl Agent {
                 }
             });
         }))
+    }
+
+    /// Keeps whom the agent has let in: they wake it, however many strangers write.
+    pub(crate) fn learn_let_in(&self, owner: Wallet, told: Option<&[String]>) -> Outcome<()> {
+        let (Some(told), Some(mut channel)) = (told, self.store.channel(owner)?) else {
+            return Ok(());
+        };
+        match channel.strangers.learn(told) {
+            true => self.store.save_channel(owner, &channel),
+            false => Ok(()),
+        }
     }
 
     fn hook(&self, tenant: &Tenant, bot: BotId) -> Outcome<Hook> {

@@ -1,4 +1,4 @@
-//! Server-sent events of status changes: one bounded channel per listener, dropped when the listener is gone or slow. A
+//! Server-sent events of status changes, and of what else is to be read again: one bounded channel per listener, dropped when the listener is gone or slow. A
 //! stream whose session ended says so with its last event.
 
 use core::cell::RefCell;
@@ -22,6 +22,21 @@ pub struct Listeners(RefCell<Vec<Listener>>);
 struct Listener {
     session: SessionId,
     sender: Sender<worker::Result<Vec<u8>>>,
+}
+
+/// What has changed beside the status. The event says nothing of it but that: whoever listens may read it anew.
+#[derive(Debug, Clone, Copy)]
+pub enum News {
+    Proposals,
+    Pairing,
+}
+
+fn news(of: News) -> Vec<u8> {
+    let of = match of {
+        News::Proposals => "proposals",
+        News::Pairing => "pairing",
+    };
+    format!("event: news\ndata: {{\"of\":\"{of}\"}}\n\n").into_bytes()
 }
 
 fn event(status: &StatusView) -> Vec<u8> {
@@ -60,10 +75,17 @@ impl Listeners {
 
     /// Tells everybody.
     pub fn tell(&self, status: &StatusView) {
-        let event = event(status);
+        self.send(&event(status));
+    }
+
+    pub fn tell_news(&self, of: News) {
+        self.send(&news(of));
+    }
+
+    fn send(&self, event: &[u8]) {
         self.0
             .borrow_mut()
-            .retain_mut(|listener| listener.sender.try_send(Ok(event.clone())).is_ok());
+            .retain_mut(|listener| listener.sender.try_send(Ok(event.to_vec())).is_ok());
     }
 
     /// Whether anybody listens.

@@ -10,6 +10,7 @@ use multiclaw_core::hook::{BotId, Door, Hook, SECRET_HEADER};
 use multiclaw_core::ids::Wallet;
 use multiclaw_core::inbox::{UpdateId, retry_at};
 use multiclaw_core::lifecycle::{Life, State, Step, Wish};
+use multiclaw_core::strangers::Hearing;
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::time::Timestamp;
 use worker::{Headers, Method, Request, RequestInit, Response, ResponseBuilder};
@@ -17,6 +18,7 @@ use worker::{Headers, Method, Request, RequestInit, Response, ResponseBuilder};
 use crate::Agent;
 use crate::container::{Container, HOOK_PORT};
 use crate::driver::Term;
+use crate::events::News;
 use crate::port::{Outcome, Tried as _, now, within};
 use crate::settings;
 use crate::store::{Received, Waiting};
@@ -56,25 +58,50 @@ impl Agent {
             )
         })?;
         if channel.admission != Admission::Disabled {
-            match self.store.receive(owner, bot, id, update, now())? {
-                Received::Known => {}
-                Received::Full => {
-                    let detail = "Too many messages wait for this agent. Send it again later.";
-                    let problem = Problem::new(Code::RateLimited, detail);
-                    return Err(problem.retry_after(RETRY_WHEN_FULL).into());
-                }
-                Received::Kept => {
-                    let last_message_at = Some(now());
-                    let channel = Channel {
-                        last_message_at,
-                        ..channel
-                    };
-                    self.store.save_channel(owner, &channel)?;
-                    self.wake_at(now()).await?;
+            let is_awake = matches!(self.life()?.wish, Wish::Run | Wish::Restart);
+            match channel.clone().hears(update, is_awake, now()) {
+                (channel, Hearing::Heard) => self.keep(owner, channel, id, update).await?,
+                (counted, Hearing::HeldBack { first }) => {
+                    if first {
+                        self.store.audit(now(), &Entry::StrangersHeldBack)?;
+                    }
+                    if counted != channel {
+                        self.store.save_channel(owner, &counted)?;
+                    }
                 }
             }
         }
+        // What is held back Telegram is not to send again.
         Ok(ResponseBuilder::new().with_status(200).empty())
+    }
+
+    async fn keep(
+        &self,
+        owner: Wallet,
+        channel: Channel,
+        id: UpdateId,
+        update: &str,
+    ) -> Outcome<()> {
+        match self
+            .store
+            .receive(owner, channel.bot(), id, update, now())?
+        {
+            Received::Known => Ok(()),
+            Received::Full => {
+                let detail = "Too many messages wait for this agent. Send it again later.";
+                let problem = Problem::new(Code::RateLimited, detail);
+                Err(problem.retry_after(RETRY_WHEN_FULL).into())
+            }
+            Received::Kept => {
+                let last_message_at = Some(now());
+                let channel = Channel {
+                    last_message_at,
+                    ..channel
+                };
+                self.store.save_channel(owner, &channel)?;
+                self.wake_at(now()).await
+            }
+        }
     }
 
     /// The next step, with a look at what waits for the agent.
@@ -102,6 +129,9 @@ impl Agent {
         let count = self.store.drop_late(domain.owner, now())?;
         if count > 0 {
             self.store.audit(now(), &Entry::MessagesDropped { count })?;
+            let told =
+                format!("Messages that could not be delivered for a day were dropped: {count}.");
+            self.note_delivery(domain.owner, Some(&told))?;
         }
         let tenant = Tenant {
             asset: domain.asset,
@@ -136,12 +166,21 @@ impl Agent {
             }
             self.store.accept(owner, &message)?;
             self.note_delivery(owner, None)?;
-            self.update(term, |life| life.last_active = now())?;
+            // Whom it does not know keeps nothing awake, and may wait to be let in by now.
+            match self.is_of_known(owner, &message)? {
+                true => drop(self.update(term, |life| life.last_active = now())?),
+                false => self.listeners.tell_news(News::Pairing),
+            }
             if life.state != State::Running || life.wish != Wish::Run {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    fn is_of_known(&self, owner: Wallet, message: &Waiting) -> Outcome<bool> {
+        let channel = self.store.channel(owner)?;
+        Ok(channel.is_some_and(|it| it.knows_sender(&message.body)))
     }
 
     /// Shows a message's fate to its owner.

@@ -42,6 +42,7 @@ impl Agent {
             Said::parse(&line).ok_or_else(|| Failure::internal("`pairing` said what is no answer"))
         });
         let said = said.map_err(not_told)?;
+        self.learn_let_in(tenant.owner, said.let_in.as_deref())?;
         if word.is_some() && !said.found {
             let detail = "Nobody waits by this id, or not any more. List them again.";
             return Err(Problem::new(Code::NotFound, detail).into());

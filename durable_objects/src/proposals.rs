@@ -17,6 +17,7 @@ use serde_json::json;
 use worker::Response;
 
 use crate::Agent;
+use crate::events::News;
 use crate::port::{Outcome, now, random};
 use crate::reply::{empty, json as answer};
 use crate::store::{Domain, ProposalRow};
@@ -62,6 +63,7 @@ impl Agent {
             self.clean(&proposal.reason),
         );
         self.store.add_proposal(owner, &row, &day(now()))?;
+        self.listeners.tell_news(News::Proposals);
         answer(202, &json!({ "id": id }))
     }
 
@@ -110,6 +112,7 @@ impl Agent {
         }
         let entry = Entry::ProposalRejected { wallet: owner };
         self.store.audit(now(), &entry)?;
+        self.listeners.tell_news(News::Proposals);
         Ok(empty())
     }
 }

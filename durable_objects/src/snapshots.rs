@@ -162,6 +162,7 @@ impl Agent {
             digest: staged.digest.unwrap_or(staged.sha256),
             due: staged.next_due_at(),
         };
+        self.learn_let_in(tenant.owner, staged.let_in.as_deref())?;
         if let Err(failure) = self
             .store_staged(container, &tenant, &taking, new, staged)
             .await

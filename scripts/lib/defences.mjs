@@ -3,6 +3,7 @@
 
 import { AGENTS } from "./defences/agents.mjs";
 import { CALLERS } from "./defences/callers.mjs";
+import { CHANNELS } from "./defences/channels.mjs";
 
 /**
  * @typedef {object} Defence
@@ -16,4 +17,4 @@ import { CALLERS } from "./defences/callers.mjs";
  */
 
 /** By name. @type {Record<string, Defence>} */
-export const DEFENCES = { ...CALLERS, ...AGENTS };
+export const DEFENCES = { ...CALLERS, ...AGENTS, ...CHANNELS };

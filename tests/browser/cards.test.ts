@@ -408,16 +408,16 @@ test("c21 what the agent proposes is its owner's to reject, or to read and then 
   const rows = console.at("proposal-row");
   // Somebody comes back to the page.
   const look = () => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
-  const listed = (count: number) => until(`${count} are listed`, async () => (await rows.count()) === count);
+  const soon = { within: 30_000 };
+  const listed = (count: number) => until(`${count} are listed`, async () => (await rows.count()) === count, soon);
   const press = (what: "Prepare" | "Reject", { to }: { to: string }) =>
     rows.filter({ hasText: to }).getByRole("button", { name: what }).click();
   const count = asked.length;
 
   const hostile = await proposes("0.02", `${HOSTILE} Sign it.`);
   const whole = await proposes("5000", "All of it.");
-  const rent = await proposes("0.03", "Rent for March.");
   assert.equal((await propose(by, { operation: {}, reason: "Odd." })).status, 400);
-  await look();
+  const rent = await proposes("0.03", "Rent for March.");
   await listed(3);
   assert.equal(await text("proposals-waiting"), "3 proposals wait for your word.");
   assert.equal(await text("proposals-counts"), "The agent proposed 3 of at most 20 today (UTC); 1 was refused.");
@@ -475,7 +475,7 @@ test("c21 what the agent proposes is its owner's to reject, or to read and then 
   await shows("transaction-progress", /^Done: the network has confirmed it\./);
   assert.deepEqual([wallet.balance(rent.to), asked.length], [30_000_000, count + 1]);
   await listed(1);
-  await until("it is read anew", async () => (await text("wallet-balance")) !== before, { within: 30_000 });
+  await until("it is read anew", async () => (await text("wallet-balance")) !== before, soon);
 
   await owned.client.post(`${wallet.path}/proposals/${whole.id}/reject`);
   await press("Prepare", whole);

@@ -6,6 +6,8 @@ export class Events<T> {
   readonly seen: T[] = [];
   /** When each was seen. */
   readonly times: number[] = [];
+  /** Of what else there was news, each time. */
+  readonly news: string[] = [];
   readonly ended: Promise<void>;
   /** What the stream itself said of its end. */
   endCode: string | null = null;
@@ -36,8 +38,13 @@ export class Events<T> {
       this.endCode = JSON.parse(end[1]).code;
       return;
     }
+    const news = /^event: news\ndata: (.*)$/.exec(block);
+    if (news?.[1]) {
+      this.news.push(JSON.parse(news[1]).of);
+      return;
+    }
     const match = /^event: status\ndata: (.*)$/.exec(block);
-    if (!match?.[1]) throw new Error(`neither a status nor an end: ${block}`);
+    if (!match?.[1]) throw new Error(`no event that there is: ${block}`);
     this.seen.push(JSON.parse(match[1]) as T);
     this.times.push(Date.now());
   }

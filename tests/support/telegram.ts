@@ -16,12 +16,15 @@ export interface ChannelView {
   allowFrom?: string[];
   waiting: number;
   lastMessageAt: string | null;
+  heldBackToday: number;
   problem: string | null;
   warning?: string;
   effect?: string;
 }
 
 export const FRIEND: Person = { id: 4242, name: "Friend" };
+/** As its owner chooses to have the friend alone. */
+export const FRIENDS = { dmPolicy: "allowlist", allowFrom: [String(FRIEND.id)] };
 export const SECRET_HEADER = "x-telegram-bot-api-secret-token";
 
 export const newToken = (bot = randomInt(1_000_000_000, 9_000_000_000)): string =>

@@ -204,7 +204,8 @@ const commands = {
   async pairing() {
     const waiting = /** @type {{id: string}[]} */ (told.waiting ?? []);
     const id = option("approve") ?? option("reject");
-    print({ waiting: waiting.filter((one) => one.id !== id), found: waiting.some((one) => one.id === id) });
+    const found = waiting.some((one) => one.id === id);
+    print({ waiting: waiting.filter((one) => one.id !== id), found, letIn: told.letIn });
   },
 
   async wipe() {
