@@ -1,6 +1,8 @@
 // The service's HTTP interface as the console uses it: one typed function per route, and errors as values of two
 // classes, so that every caller can tell "the service said no" from "the service was not reached".
 
+import type { EdgeChange } from "./edge-report.ts";
+
 export type AgentState = "asleep" | "starting" | "running" | "stopping" | "failed";
 export type Phase = "allocate" | "restore" | "inject" | "boot" | "ready" | "quiesce" | "upload" | "destroy";
 
@@ -211,6 +213,8 @@ export interface Channel {
   /** What went wrong last, until it goes well. */
   readonly problem: string | null;
   readonly warning?: string;
+  readonly account?: string;
+  readonly requestUrl?: string;
 }
 
 export interface ChangedChannel extends Channel {
@@ -226,6 +230,8 @@ export interface Waiting {
   readonly askedAt: string | null;
   /** When they wait no longer, and have to ask again. */
   readonly expiresAt: string | null;
+  /** What they were told to give their owner, where the service knows it. */
+  readonly code?: string;
 }
 
 /** The agent's own wallet. Amounts are texts: a number would lose digits that somebody pays for. */
@@ -435,6 +441,7 @@ export type AgentApi = ReturnType<typeof agentApi>;
 export function agentApi(asset: string, signal: AbortSignal) {
   const base = `/v1/agents/${encodeURIComponent(asset)}`;
   const secret = (name: string) => `${base}/secrets/${encodeURIComponent(name)}`;
+  const channel = (name: string) => `${base}/channels/${encodeURIComponent(name)}`;
   const waiting = (id: string, word: string) => `${base}/pairing/${encodeURIComponent(id)}/${word}`;
   const proposal = (id: string, word: string) => `${base}/wallet/proposals/${encodeURIComponent(id)}/${word}`;
   const snapshot = (id: string) => `${base}/snapshots/${encodeURIComponent(id)}`;
@@ -470,6 +477,9 @@ export function agentApi(asset: string, signal: AbortSignal) {
     setTelegram: (change: ChannelChange) =>
       request<ChangedChannel>("PUT", `${base}/channels/telegram`, { body: change, signal }),
     deleteTelegram: () => request<ChangedChannel>("DELETE", `${base}/channels/telegram`, { signal }),
+    setEdgeChannel: (name: string, change: EdgeChange) =>
+      request<Channel>("PUT", channel(name), { body: change, signal }),
+    deleteEdgeChannel: (name: string) => request<Channel>("DELETE", channel(name), { signal }),
     pairing: () => request<{ waiting: Waiting[] }>("GET", `${base}/pairing`, { signal, timeoutSeconds: 60 }),
     approve: (id: string) =>
       request<{ waiting: Waiting[] }>("POST", waiting(id, "approve"), { signal, timeoutSeconds: 60 }),
