@@ -1,5 +1,5 @@
-// Everything that a local run consists of, in one Node process plus wrangler: the Solana RPC, the echo model, the Bot API, the host of
-// the stand-in containers, and the Worker itself. Used by `npm run dev` and by the black-box tests.
+// Everything that a local run consists of, in one Node process plus wrangler: the Solana RPC, the echo model, Telegram's and Slack's
+// APIs, the host of the stand-in containers, and the Worker itself. Used by `npm run dev` and by the black-box tests.
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
@@ -11,6 +11,7 @@ import { type EchoModel, startEchoModel } from "./echo-model/server.ts";
 import { forward } from "./forward.ts";
 import { LOOPBACK, ownPort } from "./ports.ts";
 import { newSecrets, type Secrets, writeSecrets } from "./secrets.ts";
+import { Slack } from "./slack/server.ts";
 import { devAccounts } from "./solana/accounts.ts";
 import { type SolanaRpc, startSolanaRpc } from "./solana/rpc.ts";
 import { BotApi } from "./telegram/server.ts";
@@ -48,6 +49,7 @@ export interface Stack {
   readonly rpc: SolanaRpc;
   readonly echo: EchoModel;
   readonly telegram: BotApi;
+  readonly slack: Slack;
   readonly containers: Containers;
   /** What wrangler and the Worker have printed so far. */
   readonly logs: readonly string[];
@@ -84,6 +86,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     closing.push(() => echo.close());
     const telegram = await BotApi.start({ address: containers.hostAddress });
     closing.push(() => telegram.close());
+    const slack = await Slack.start({ address: containers.hostAddress });
+    closing.push(() => slack.close());
 
     const agentDomain = `localhost:${port}`;
     const appOrigin = `http://${agentDomain}`;
@@ -103,6 +107,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       MODELS_ORIGIN: modelsOrigin,
       OPENAI_BASE_URL: `${echo.url}/v1`,
       TELEGRAM_API_URL: telegram.url,
+      SLACK_API_URL: slack.url,
       ...containers.vars,
       ...options.vars,
     };
@@ -150,7 +155,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await meanwhile?.();
       await startWorker();
     };
-    return { appOrigin, agentDomain, modelsOrigin, rpc, echo, telegram, containers, logs, replaceWorker, stop };
+    return { appOrigin, agentDomain, modelsOrigin, rpc, echo, telegram, slack, containers, logs, replaceWorker, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -10,6 +10,8 @@ import { fromRoot, ROOT } from "./lib/project.mjs";
 
 /** Every file that reads a secret's value, and what for: none of them compares it with what a caller sent. */
 const READ_BY = {
+  "core/src/door.rs": "makes the address of a channel that ends here",
+  "core/src/edge.rs": "judges the form of what an owner sets",
   "core/src/hook.rs": "reads a bot's number out of its token, makes a webhook's URL and the mark of it",
   "core/src/keyless.rs":
     "puts it into the header of a provider's request; looks at a public prefix of an owner's own key",
@@ -17,16 +19,19 @@ const READ_BY = {
   "core/src/redaction.rs": "looks for it in texts that leave",
   "core/src/sealing.rs": "seals and opens it, with AES-GCM's own check",
   "core/src/secrets.rs": "judges the form of what an owner sets",
+  "core/src/slack.rs": "keys the signature, which is compared by the MAC's own check",
   "core/src/session.rs": "makes the key that tokens are signed with",
   "core/src/webhook.rs": "its length, at the start",
   "durable_objects/src/bot_api.rs": "puts it into the URL of Telegram's Bot API, which wants it there",
   "durable_objects/src/channels.rs": "tells Telegram and the agent what opens their webhook",
+  "durable_objects/src/edge.rs": "shows an owner the address of their channel",
   "durable_objects/src/inbox.rs": "puts it into the header of a message to the agent",
   "durable_objects/src/injection.rs": "writes it to the container's standard input",
   "durable_objects/src/models.rs": "puts it into the header of a provider's request",
+  "durable_objects/src/slack_api.rs": "puts it into the header of a call of Slack's Web API",
 };
 /** Where a caller's text is compared with a secret, each time by `Secret::ct_eq`. */
-const COMPARED_BY = ["core/src/hook.rs", "core/src/webhook.rs"];
+const COMPARED_BY = ["core/src/door.rs", "core/src/hook.rs", "core/src/webhook.rs"];
 /** What compares early, or looks within. */
 const COMPARES =
   /==|!=|\.(?:eq|ne|cmp|partial_cmp|starts_with|ends_with|contains|strip_prefix|strip_suffix|find)\(|\bmatches!/;
@@ -36,6 +41,7 @@ const PUBLIC_PREFIX = "value.expose().starts_with(SETUP_TOKEN)";
 const SENDERS = {
   "durable_objects/src/bot_api.rs": "Telegram's Bot API, or the operator's TELEGRAM_API_URL",
   "durable_objects/src/models.rs": "a provider of models: the operator's base URL, or the catalogue's",
+  "durable_objects/src/slack_api.rs": "Slack's Web API, or the operator's SLACK_API_URL",
   "durable_objects/src/solana.rs": "an RPC endpoint of SOLANA_RPC_URLS",
 };
 
@@ -83,12 +89,13 @@ test("what a caller sends is compared with a secret by one function, and nobody 
 test("a token's signature is checked by its library alone, and a ticket is looked up by its hash", () => {
   const session = sources.get("core/src/session.rs") ?? "";
   assert.match(session, /Hs256\.validator::<Session>\(key\)\.validate\(&untrusted\)/);
-  assert.deepEqual(holding(/\b(?:Hs256|Hmac|Mac)\b/), ["core/src/session.rs"]);
+  assert.deepEqual(holding(/\b(?:Hs256|Hmac|Mac)\b/).sort(), ["core/src/session.rs", "core/src/slack.rs"]);
+  assert.match(sources.get("core/src/slack.rs") ?? "", /mac\.verify_slice\(&self\.signature\)\.is_ok\(\)/);
   assert.match(sources.get("core/src/ticket.rs") ?? "", /Sha256::digest\(ticket\.as_bytes\(\)\)/);
   assert.match(sources.get("durable_objects/src/store/access.rs") ?? "", /DELETE FROM tickets WHERE hash = \?/);
 });
 
-test("requests are sent by three files, to the operator's addresses, and follow no redirect", () => {
+test("requests are sent by four files, to the operator's addresses, and follow no redirect", () => {
   assert.deepEqual(
     holding(/\bFetch::|\bfetch_with_str\b|\bfetch_with_request\b(?!.*stub)/).filter((name) => !(name in SENDERS)),
     [

@@ -124,6 +124,7 @@ async fn app(
             | AppRoute::Console
             | AppRoute::SolanaHook
             | AppRoute::TelegramHook(..)
+            | AppRoute::EdgeHook(..)
     );
     if !open && !sender.may_call() {
         let detail = "What changes something needs an `Origin` of APP_ORIGINS, and no other page may call the API.";
@@ -151,6 +152,9 @@ async fn dispatch(
         AppRoute::SolanaHook => handlers::hooks::solana(&request, env, context).await,
         AppRoute::TelegramHook(asset, path) => {
             handlers::hooks::telegram(asset, &path, &request, env).await
+        }
+        AppRoute::EdgeHook(channel, asset, path) => {
+            handlers::hooks::edge(channel, asset, &path, &request, env).await
         }
         AppRoute::Agent(asset, route) => handlers::agent::handle(asset, route, request, env).await,
         AppRoute::Description | AppRoute::Console => ports::assets::fetch(request, env).await,

@@ -126,6 +126,12 @@ const CASES: [string, Change, () => Promise<Answer>, string][] = [
     askChallenge,
     "TELEGRAM_API_URL",
   ],
+  [
+    "a SLACK_API_URL with a path",
+    { vars: { SLACK_API_URL: "https://slack.example/api" } },
+    askChallenge,
+    "SLACK_API_URL",
+  ],
   ["a budget in words", { vars: { PLATFORM_DAILY_REQUESTS: "few" } }, askUsage, "PLATFORM_DAILY_REQUESTS"],
   ["a budget below zero", { vars: { PLATFORM_DAILY_TOKENS: "-1" } }, askUsage, "PLATFORM_DAILY_TOKENS"],
   ["an OWNERSHIP_MAX_AGE in words", { vars: { OWNERSHIP_MAX_AGE: "ten" } }, askSession, "OWNERSHIP_MAX_AGE"],

@@ -2,6 +2,7 @@
 import { type AgentApi, type AgentState, ApiError, agentApi, type Session, type Status } from "./api.ts";
 import { showChannels } from "./channels.ts";
 import { byId, setBusy, setEnabled, setLines, setText } from "./dom.ts";
+import { showEdgeChannels } from "./edge.ts";
 import { watchStatus } from "./events.ts";
 import { formatAgo, formatDateTime, formatElapsed, formatSize } from "./format.ts";
 import { showLog } from "./log.ts";
@@ -126,7 +127,8 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
   const secrets = showSecrets(context, () => void run(null, settings.load));
   const settings = showSettings(context, secrets.apply);
   const channels = showChannels(context);
-  const pairing = showPairing(context);
+  const edge = showEdgeChannels(context);
+  const pairing = showPairing(context, edge.isConnected);
   const usage = showUsage(context);
   const snapshots = showSnapshots(context, () => {
     void run(null, secrets.load);
@@ -155,6 +157,7 @@ export function showAgent(session: Session, onEnded: (reason: ApiError) => void)
       settings.load(),
       secrets.load(),
       channels.load(),
+      edge.load(),
       usage.load(),
       snapshots.load(),
       wakes.load(),

@@ -1,6 +1,8 @@
 // The service's HTTP interface as the console uses it: one typed function per route, and errors as values of two
 // classes, so that every caller can tell "the service said no" from "the service was not reached".
 
+import type { EdgeChange } from "./edge-report.ts";
+
 export type AgentState = "asleep" | "starting" | "running" | "stopping" | "failed";
 export type Phase = "allocate" | "restore" | "inject" | "boot" | "ready" | "quiesce" | "upload" | "destroy";
 
@@ -209,10 +211,12 @@ export interface Channel {
   readonly waiting: number;
   readonly lastMessageAt: string | null;
   /** Messages of strangers that were not kept for the agent, today (UTC). */
-  readonly heldBackToday: number;
+  readonly heldBackToday?: number;
   /** What went wrong last, until it goes well. */
   readonly problem: string | null;
   readonly warning?: string;
+  readonly account?: string;
+  readonly requestUrl?: string;
 }
 
 export interface ChangedChannel extends Channel {
@@ -228,6 +232,8 @@ export interface Waiting {
   readonly askedAt: string | null;
   /** When they wait no longer, and have to ask again. */
   readonly expiresAt: string | null;
+  /** What they were told to give their owner, where the service knows it. */
+  readonly code?: string;
 }
 
 /** The agent's own wallet. Amounts are texts: a number would lose digits that somebody pays for. */
@@ -437,6 +443,7 @@ export type AgentApi = ReturnType<typeof agentApi>;
 export function agentApi(asset: string, signal: AbortSignal) {
   const base = `/v1/agents/${encodeURIComponent(asset)}`;
   const secret = (name: string) => `${base}/secrets/${encodeURIComponent(name)}`;
+  const channel = (name: string) => `${base}/channels/${encodeURIComponent(name)}`;
   const waiting = (id: string, word: string) => `${base}/pairing/${encodeURIComponent(id)}/${word}`;
   const proposal = (id: string, word: string) => `${base}/wallet/proposals/${encodeURIComponent(id)}/${word}`;
   const snapshot = (id: string) => `${base}/snapshots/${encodeURIComponent(id)}`;
@@ -469,9 +476,10 @@ export function agentApi(asset: string, signal: AbortSignal) {
     restoreSnapshot: (id: string) => request<Status>("POST", `${snapshot(id)}/restore`, { signal }),
     deleteSnapshot: (id: string) => request<void>("DELETE", snapshot(id), { signal }),
     channels: () => request<{ channels: Channel[] }>("GET", `${base}/channels`, { signal }),
-    setTelegram: (change: ChannelChange) =>
-      request<ChangedChannel>("PUT", `${base}/channels/telegram`, { body: change, signal }),
-    deleteTelegram: () => request<ChangedChannel>("DELETE", `${base}/channels/telegram`, { signal }),
+    setTelegram: (body: ChannelChange) => request<ChangedChannel>("PUT", channel("telegram"), { body, signal }),
+    deleteTelegram: () => request<ChangedChannel>("DELETE", channel("telegram"), { signal }),
+    setEdgeChannel: (name: string, body: EdgeChange) => request<Channel>("PUT", channel(name), { body, signal }),
+    deleteEdgeChannel: (name: string) => request<Channel>("DELETE", channel(name), { signal }),
     pairing: () => request<{ waiting: Waiting[] }>("GET", `${base}/pairing`, { signal, timeoutSeconds: 60 }),
     approve: (id: string) =>
       request<{ waiting: Waiting[] }>("POST", waiting(id, "approve"), { signal, timeoutSeconds: 60 }),

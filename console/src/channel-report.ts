@@ -40,7 +40,7 @@ export function channelFacts(channel: Channel, token: SecretEntry | undefined, n
   const sentences = [`Token ${channel.prefix ?? ""}…${set}`, lastMessage(channel, now)];
   if (channel.waiting === 1) sentences.push("1 message waits for the agent");
   if (channel.waiting > 1) sentences.push(`${formatCount(channel.waiting)} messages wait for the agent`);
-  if (channel.heldBackToday > 0) sentences.push(heldBack(channel.heldBackToday));
+  if (channel.heldBackToday) sentences.push(heldBack(channel.heldBackToday));
   return `${sentences.join(". ")}.`;
 }
 

@@ -18,9 +18,12 @@ export function waitText({ askedAt, expiresAt }: Waiting, now: number): string {
   return asked ? `${asked}, and ${waits}.` : `${waits.charAt(0).toUpperCase()}${waits.slice(1)}.`;
 }
 
+/** " Their code is ABCD2345." Empty where the service does not know it. */
+export const codeText = ({ code }: Waiting): string => (code === undefined ? "" : ` Their code is ${code}.`);
+
 /** What stands in place of an empty list. */
 export function nobodyText(state: AgentState | null): string {
   return state === "running"
     ? "Nobody waits."
-    : "Who waits is told by the running agent. Whose request is gone with a sleep writes again.";
+    : "Nobody waits at Slack. Who waits at Telegram, and which devices, is told by the running agent.";
 }

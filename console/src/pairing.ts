@@ -1,9 +1,10 @@
-// The card of those who wait to be let in, as the running agent tells, and the owner's word on each.
+// The card of those who wait to be let in, as the running agent tells, or the service itself of channels that end at the edge, and
+// the owner's word on each.
 import type { AgentContext } from "./agent.ts";
 import type { Status, Waiting } from "./api.ts";
 import { byId, fromTemplate, setText, within } from "./dom.ts";
 import { showInfo } from "./notices.ts";
-import { kindOf, nameOf, nobodyText, waitText } from "./pairing-report.ts";
+import { codeText, kindOf, nameOf, nobodyText, waitText } from "./pairing-report.ts";
 import { whileVisible } from "./visible.ts";
 
 /** Each look runs a command in the agent's container. */
@@ -23,34 +24,34 @@ export interface PairingCard {
   onStatus(previous: Status | null, next: Status): void;
 }
 
-export function showPairing(context: AgentContext): PairingCard {
+/** `hasEdge` tells whether a channel that ends at the edge is connected. */
+export function showPairing(context: AgentContext, hasEdge: () => boolean): PairingCard {
   const { api } = context;
   render([]);
 
   async function load(): Promise<void> {
-    const { waiting } = await api.pairing();
+    const { waiting } = isTold() ? await api.pairing() : { waiting: [] };
     render(waiting);
   }
 
   function render(waiting: readonly Waiting[]): void {
     if (api.signal.aborted) return;
-    const isRunning = context.state() === "running";
-    refresh.hidden = !isRunning;
-    const shown = isRunning ? waiting : [];
     const rows = new Map([...list.children].map((row) => [(row as HTMLElement).dataset.id, row]));
     // The row with the keyboard's place may be the one that went.
     const focused = document.activeElement;
-    const kept = shown.map((one) => renderRow(rows.get(one.id) ?? pairingRow(context, one, render), one));
+    const kept = waiting.map((one) => renderRow(rows.get(one.id) ?? pairingRow(context, one, render), one));
     const had = focused !== null && list.contains(focused);
     list.replaceChildren(...kept);
     if (had && focused instanceof HTMLElement) (list.contains(focused) ? focused : heading).focus();
-    setText(empty, shown.length === 0 ? nobodyText(context.state()) : "");
+    setText(empty, waiting.length === 0 ? nobodyText(context.state()) : "");
   }
 
-  const isTold = () => context.state() === "running" && refresh.getAttribute("aria-busy") !== "true";
+  /** Else only the agent could tell. */
+  const isTold = () => context.state() === "running" || hasEdge();
+  const isFree = () => refresh.getAttribute("aria-busy") !== "true";
   refresh.onclick = () => void context.run(refresh, load);
   whileVisible(api.signal, RENEWED_EVERY_MS, () => {
-    if (isTold()) void context.renew(load);
+    if (isFree()) void context.renew(load);
   });
   let reading: ReturnType<typeof setTimeout> | undefined;
   api.signal.addEventListener("abort", () => clearTimeout(reading));
@@ -63,8 +64,7 @@ export function showPairing(context: AgentContext): PairingCard {
     },
     onStatus(previous, next) {
       if (previous?.state === next.state) return;
-      render([]);
-      if (next.state === "running") void context.renew(load);
+      void context.renew(load);
     },
   };
 }
@@ -95,6 +95,6 @@ function pairingRow(context: AgentContext, one: Waiting, render: (waiting: reado
 function renderRow(row: Element, one: Waiting): Element {
   setText(within(row, ".pairing-name", HTMLSpanElement), nameOf(one));
   setText(within(row, ".tag", HTMLSpanElement), kindOf(one.kind));
-  setText(within(row, ".pairing-time", HTMLParagraphElement), waitText(one, Date.now()));
+  setText(within(row, ".pairing-time", HTMLParagraphElement), waitText(one, Date.now()) + codeText(one));
   return row;
 }

@@ -45,6 +45,8 @@ export function buildConfig(policy, paths, chosen = {}) {
       bind: paths.embedded ? "loopback" : "lan",
       trustedProxies: paths.embedded ? LOOPBACK : [...LOOPBACK, ...PRIVATE],
       auth: { trustedProxy: { allowLoopback: true } },
+      // Messages of channels that end at the edge come this way.
+      http: { endpoints: { chatCompletions: { enabled: true } } },
     },
     // Snapshots quiesce the gateway through this plugin; it answers only requests that carry the owner's identity.
     plugins: { entries: { "admin-http-rpc": { enabled: true } } },

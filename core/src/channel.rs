@@ -1,45 +1,81 @@
-//! What an owner sets of a channel, and what they see of it. Telegram is the only one.
+//! What an owner sets of a channel, and what they see of it. Telegram's ends in the agent; those that end here have more
+//! of their own (`edge`).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::edge::is_id;
 use crate::error::Problem;
 use crate::hook::BotId;
 use crate::renewal::Effect;
 use crate::strangers::{Hearing, Strangers, sender};
 use crate::time::Timestamp;
 
-/// The one channel's name, in paths and in the agent's configuration.
+/// Telegram's name, in paths and in the agent's configuration.
 pub const TELEGRAM: &str = "telegram";
 /// The most people that a list may name.
 const MAX_ALLOWED: usize = 100;
 const OPEN_WARNING: &str = "Everybody who finds this bot can talk to the agent, and use the models that its owner pays for.";
 
-/// A person at Telegram, by the number that Telegram gave them.
+/// A person, as their channel names them: by a name that nobody chooses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PersonId(u64);
+pub struct PersonId(String);
+
+/// How a channel names people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum People {
+    /// A number.
+    Telegram,
+    /// A letter, and letters and digits.
+    Slack,
+}
+
+impl People {
+    /// In the one spelling that the name has.
+    #[must_use]
+    pub fn parse(self, text: &str) -> Option<PersonId> {
+        let fits = match self {
+            Self::Telegram => text.parse().is_ok_and(|it: u64| it.to_string() == text),
+            Self::Slack => text.starts_with(['U', 'W']) && text.len() > 1 && is_id(text),
+        };
+        fits.then(|| PersonId(text.to_owned()))
+    }
+
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Telegram => "a list of 1 to 100 numbers of people at Telegram, as texts",
+            Self::Slack => "a list of 1 to 100 member IDs of people at Slack, like U024BE7LH",
+        }
+    }
+}
 
 impl PersonId {
+    /// One at Telegram.
     #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
+    pub fn of_number(number: u64) -> Self {
+        Self(number.to_string())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
 impl TryFrom<String> for PersonId {
     type Error = &'static str;
 
-    /// In the one spelling that the number has.
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let number = text.parse().ok().filter(|it: &u64| it.to_string() == text);
-        number.map(Self).ok_or("no person's number")
+        let known = [People::Telegram, People::Slack];
+        let person = known.into_iter().find_map(|people| people.parse(&text));
+        person.ok_or("no person's name at a channel")
     }
 }
 
 impl From<PersonId> for String {
     fn from(id: PersonId) -> Self {
-        id.0.to_string()
+        id.0
     }
 }
 
@@ -59,28 +95,37 @@ pub enum Admission {
 }
 
 impl Admission {
-    /// Of the fields that an owner sent.
+    /// Of the fields that an owner sent for Telegram.
     ///
     /// # Errors
     /// A problem that names the field.
     pub fn parse(policy: Option<&str>, list: Option<Vec<&str>>) -> Result<Self, Problem> {
+        Self::parse_for(People::Telegram, policy, list)
+    }
+
+    /// Likewise for a channel that names people so.
+    ///
+    /// # Errors
+    /// A problem that names the field.
+    pub fn parse_for(
+        people: People,
+        policy: Option<&str>,
+        list: Option<Vec<&str>>,
+    ) -> Result<Self, Problem> {
         const POLICY: &str = "pairing, allowlist, open or disabled";
-        const LIST: &str = "a list of 1 to 100 numbers of people at Telegram, as texts";
         const ABSENT: &str = "absent where `dmPolicy` is not allowlist";
         let admission = match policy.unwrap_or("pairing") {
             "pairing" => Self::Pairing,
             "open" => Self::Open,
             "disabled" => Self::Disabled,
             "allowlist" => {
-                let people = list.unwrap_or_default();
-                let people: Option<Vec<PersonId>> = people
-                    .into_iter()
-                    .map(|text| PersonId::try_from(text.to_owned()).ok())
-                    .collect();
-                let people = people.filter(|it| (1..=MAX_ALLOWED).contains(&it.len()));
-                return people
+                let named = list.unwrap_or_default();
+                let named: Option<Vec<PersonId>> =
+                    named.into_iter().map(|text| people.parse(text)).collect();
+                let named = named.filter(|it| (1..=MAX_ALLOWED).contains(&it.len()));
+                return named
                     .map(Self::Allowlist)
-                    .ok_or_else(|| Problem::field("allowFrom", LIST));
+                    .ok_or_else(|| Problem::field("allowFrom", people.expected()));
             }
             _ => return Err(Problem::field("dmPolicy", POLICY)),
         };
@@ -210,7 +255,7 @@ impl Channel {
 pub enum ChannelState {
     /// It has no token.
     Off,
-    /// Telegram was not told yet where to send what people write.
+    /// Telegram was not told yet where to send what people write, or nothing came from Slack yet.
     Connecting,
     Connected,
 }
@@ -228,9 +273,10 @@ pub struct ChannelView {
     /// Messages that wait for the agent.
     pub waiting: u32,
     pub last_message_at: Option<Timestamp>,
-    /// Messages of people whom the agent does not know that were not kept for it, today (UTC).
-    #[serde(default)]
-    pub held_back_today: u32,
+    /// Messages of people whom the agent does not know that were not kept for it, today (UTC). Of a channel that ends here
+    /// none ever is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back_today: Option<u32>,
     /// What went wrong last, until it goes well.
     pub problem: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,6 +284,11 @@ pub struct ChannelView {
     /// In the answer to a change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
+    /// Of a channel that ends here: whose bot it is, and where the company is to send what people write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_url: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -296,6 +347,27 @@ mod tests {
         ] {
             let refused = allowed(bad.clone()).unwrap_err();
             assert_eq!(refused.field.as_deref(), Some("allowFrom"), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn each_channel_has_its_own_names_of_people() {
+        for (people, good, bad) in [
+            (People::Telegram, "7", "U024BE7LH"),
+            (People::Slack, "U024BE7LH", "7"),
+            (People::Slack, "W012A3CDE", "C024BE91L"),
+            (People::Slack, "U1", "U"),
+            (People::Slack, "U1", "u024be7lh"),
+        ] {
+            let listed = |text| Admission::parse_for(people, Some("allowlist"), Some(vec![text]));
+            assert!(listed(good).is_ok(), "{good}");
+            let refused = listed(bad).unwrap_err();
+            assert_eq!(refused.field.as_deref(), Some("allowFrom"), "{bad}");
+            let text = serde_json::to_string(&listed(good).unwrap()).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Admission>(&text).unwrap(),
+                listed(good).unwrap()
+            );
         }
     }
 

@@ -67,10 +67,11 @@ impl WebOrigin {
     }
 }
 
-/// Where Telegram's Bot API is.
+/// Where Telegram's Bot API is, and Slack's.
 const TELEGRAM: &str = "https://api.telegram.org";
+const SLACK: &str = "https://slack.com";
 
-/// `APP_ORIGINS`, `AGENT_DOMAIN` and `MODELS_ORIGIN`: which hosts are ours and what each serves; and `TELEGRAM_API_URL`.
+/// `APP_ORIGINS`, `AGENT_DOMAIN` and `MODELS_ORIGIN`: which hosts are ours and what each serves; and the origins of channels.
 #[derive(Debug, Clone)]
 pub struct Hosts {
     app: Vec<WebOrigin>,
@@ -78,6 +79,7 @@ pub struct Hosts {
     agent_domain: String,
     models: Option<WebOrigin>,
     telegram: Option<WebOrigin>,
+    slack: Option<WebOrigin>,
 }
 
 /// What a host serves.
@@ -91,7 +93,7 @@ pub enum Surface {
 
 impl Hosts {
     /// # Errors
-    /// When `APP_ORIGINS` or `AGENT_DOMAIN` is missing, or one of the four is malformed.
+    /// When `APP_ORIGINS` or `AGENT_DOMAIN` is missing, or one of all is malformed.
     pub fn from_vars(vars: Vars<'_>) -> Result<Self, Failure> {
         const ORIGINS: &str = "one or more origins like https://app.example, separated by commas";
         const DOMAIN: &str = "a host suffix like agents.example, without a leading dot";
@@ -121,13 +123,13 @@ impl Hosts {
             })
             .transpose()
         };
-        let (models, telegram) = (origin("MODELS_ORIGIN")?, origin("TELEGRAM_API_URL")?);
         Ok(Self {
+            models: origin("MODELS_ORIGIN")?,
+            telegram: origin("TELEGRAM_API_URL")?,
+            slack: origin("SLACK_API_URL")?,
             app,
             primary,
             agent_domain,
-            models,
-            telegram,
         })
     }
 
@@ -170,6 +172,12 @@ impl Hosts {
     #[must_use]
     pub fn bot_api(&self) -> &str {
         self.telegram.as_ref().map_or(TELEGRAM, WebOrigin::as_str)
+    }
+
+    /// Where Slack's Web API is; `SLACK_API_URL`.
+    #[must_use]
+    pub fn slack_api(&self) -> &str {
+        self.slack.as_ref().map_or(SLACK, WebOrigin::as_str)
     }
 
     /// The origin that serves an agent.

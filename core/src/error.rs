@@ -45,7 +45,7 @@ pub enum Code {
     KeyRefused,
     /// To an agent: the provider of models did not answer, or not with what can be passed on.
     ProviderUnavailable,
-    /// Telegram did not answer, or not with what its API answers.
+    /// Telegram or Slack did not answer, or not with what its API answers.
     ChannelUnavailable,
     /// The agent answered with what can't be passed on.
     AgentBadResponse,

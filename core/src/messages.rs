@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::channel::Admission;
+use crate::edge::EdgeChannel;
 use crate::ids::{Asset, Nonce, ProposalId, SessionId, SnapshotId, Wallet};
 use crate::lifecycle::{Phase, State, Trouble};
 use crate::model::ModelRef;
@@ -58,6 +59,17 @@ pub enum Call {
         bot: u64,
         id: u64,
         update: String,
+    },
+    /// What a channel that ends here sent to a tenant's own door. Nothing more is proved yet: the secret that it is signed
+    /// with is the object's.
+    Edge {
+        channel: EdgeChannel,
+        owner: Wallet,
+        /// The door is that of the key that is being replaced.
+        by_old_door: bool,
+        timestamp: String,
+        signature: String,
+        body: String,
     },
     /// What an agent proposes, by its pass; its signature was right. `None` where what it sent could not be read.
     Propose(Start, Option<String>),
@@ -139,6 +151,19 @@ pub enum OwnerCall {
         admission: Admission,
     },
     DeleteChannel,
+    PutEdgeChannel {
+        channel: EdgeChannel,
+        /// `None` keeps the one that there is.
+        #[serde(serialize_with = "exposed_if_any")]
+        token: Option<Secret>,
+        /// Likewise.
+        #[serde(serialize_with = "exposed_if_any")]
+        signing_secret: Option<Secret>,
+        admission: Admission,
+    },
+    DeleteEdgeChannel {
+        channel: EdgeChannel,
+    },
     ListPairing,
     AnswerPairing {
         id: PairingId,
@@ -348,6 +373,15 @@ mod tests {
                 admission: Admission::Pairing,
             },
             OwnerCall::DeleteChannel,
+            OwnerCall::PutEdgeChannel {
+                channel: EdgeChannel::Slack,
+                token: Some(Secret::new("xoxb-1".to_owned())),
+                signing_secret: None,
+                admission: Admission::Pairing,
+            },
+            OwnerCall::DeleteEdgeChannel {
+                channel: EdgeChannel::Slack,
+            },
             OwnerCall::ListPairing,
             OwnerCall::AnswerPairing {
                 id: PairingId::parse("gy78iSSlz7xFxwBfWQxTGr5smoWWw8jU").unwrap(),

@@ -90,6 +90,9 @@ pub struct Waiting {
     pub asked_at: Option<Timestamp>,
     /// When they wait no longer, and have to ask again.
     pub expires_at: Option<Timestamp>,
+    /// What they were told, where that is known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -146,6 +149,7 @@ impl Said {
                 name: plain(&entry.name, MAX_NAME),
                 asked_at: moment(entry.asked_at),
                 expires_at: moment(entry.expires_at),
+                code: None,
             })
         });
         Some(Self {

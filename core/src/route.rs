@@ -1,6 +1,8 @@
 //! Which request is which: method and path to one enum, for the app origin and for an agent's origin.
 
 use crate::channel::TELEGRAM;
+use crate::door::DoorPath;
+use crate::edge::EdgeChannel;
 use crate::error::{Code, Problem};
 use crate::hook::HookPath;
 use crate::ids::{Asset, ProposalId, SessionId, SnapshotId};
@@ -24,6 +26,8 @@ pub enum AppRoute {
     SolanaHook,
     /// What somebody wrote to an agent's bot.
     TelegramHook(Asset, HookPath),
+    /// What a channel that ends here sends.
+    EdgeHook(EdgeChannel, Asset, DoorPath),
     Agent(Asset, AgentRoute),
     /// A file of the console.
     Console,
@@ -65,6 +69,8 @@ pub enum AgentRoute {
     ListChannels,
     PutChannel,
     DeleteChannel,
+    PutEdgeChannel(EdgeChannel),
+    DeleteEdgeChannel(EdgeChannel),
 }
 
 /// A route of an agent's origin.
@@ -117,10 +123,12 @@ enum Target {
     Secret(fn(SecretName) -> AgentRoute),
     /// `{asset}`, `{id}`
     Pairing(fn(PairingId) -> AgentRoute),
-    /// `{asset}`, `{channel}`, of which there is one
-    Channel(AgentRoute),
+    /// `{asset}`, `{channel}`: Telegram's, and those that end here
+    Channel(AgentRoute, fn(EdgeChannel) -> AgentRoute),
     /// `{asset}`, `{hook}`
     TelegramHook,
+    /// `{asset}`, `{hook}`
+    EdgeHook(EdgeChannel),
 }
 
 const fn row(method: &'static str, path: &'static str, target: Target) -> Row {
@@ -134,7 +142,7 @@ const fn row(method: &'static str, path: &'static str, target: Target) -> Row {
 /// The interface of the app origin: what is not here are the console's files. `docs/openapi.yaml` describes each row
 /// (`core/tests/interface.rs`). A path stands before those whose `{...}` it would fill.
 #[rustfmt::skip]
-pub const INTERFACE: [Row; 46] = [
+pub const INTERFACE: [Row; 47] = [
     row("GET", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("HEAD", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("GET", "/v1/openapi.json", Target::App(AppRoute::Description)),
@@ -174,12 +182,13 @@ pub const INTERFACE: [Row; 46] = [
     row("POST", "/v1/agents/{asset}/wallet/proposals/{id}/prepare", Target::Proposal(AgentRoute::PrepareProposal)),
     row("POST", "/v1/agents/{asset}/wallet/proposals/{id}/reject", Target::Proposal(AgentRoute::RejectProposal)),
     row("GET", "/v1/agents/{asset}/channels", Target::Agent(AgentRoute::ListChannels)),
-    row("PUT", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::PutChannel)),
-    row("DELETE", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::DeleteChannel)),
+    row("PUT", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::PutChannel, AgentRoute::PutEdgeChannel)),
+    row("DELETE", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::DeleteChannel, AgentRoute::DeleteEdgeChannel)),
     row("GET", "/v1/agents/{asset}/pairing", Target::Agent(AgentRoute::ListPairing)),
     row("POST", "/v1/agents/{asset}/pairing/{id}/approve", Target::Pairing(AgentRoute::ApprovePairing)),
     row("POST", "/v1/agents/{asset}/pairing/{id}/reject", Target::Pairing(AgentRoute::RejectPairing)),
     row("POST", "/hooks/telegram/{asset}/{hook}", Target::TelegramHook),
+    row("POST", "/hooks/slack/{asset}/{hook}", Target::EdgeHook(EdgeChannel::Slack)),
     row("POST", "/hooks/solana", Target::App(AppRoute::SolanaHook)),
 ];
 
@@ -251,17 +260,25 @@ impl Target {
                     .ok_or_else(|| Problem::field("id", PairingId::EXPECTED))?;
                 Ok(AppRoute::Agent(asset, make(id)))
             }
-            (Self::Channel(route), [asset, channel]) => {
+            (Self::Channel(telegram, edge), [asset, channel]) => {
                 let asset = parse_asset(asset)?;
-                match *channel {
-                    TELEGRAM => Ok(AppRoute::Agent(asset, route)),
-                    _ => Err(unknown_channel()),
-                }
+                let route = match *channel {
+                    TELEGRAM => telegram,
+                    other => EdgeChannel::parse(other)
+                        .map(edge)
+                        .ok_or_else(unknown_channel)?,
+                };
+                Ok(AppRoute::Agent(asset, route))
             }
             (Self::TelegramHook, [asset, hook]) => {
                 let asset = Asset::parse(asset).map_err(|_| not_found())?;
                 let hook = HookPath::parse(hook).ok_or_else(not_found)?;
                 Ok(AppRoute::TelegramHook(asset, hook))
+            }
+            (Self::EdgeHook(channel), [asset, hook]) => {
+                let asset = Asset::parse(asset).map_err(|_| not_found())?;
+                let hook = DoorPath::parse(hook).ok_or_else(not_found)?;
+                Ok(AppRoute::EdgeHook(channel, asset, hook))
             }
             // No row has other parameters than its target takes.
             _ => Err(not_found()),
@@ -310,9 +327,10 @@ fn unknown_secret() -> Problem {
 }
 
 fn unknown_channel() -> Problem {
+    let edge = EdgeChannel::ALL.map(EdgeChannel::as_str).join(", ");
     Problem::new(
         Code::NotFound,
-        format!("There is no such channel. There are: {TELEGRAM}."),
+        format!("There is no such channel. There are: {TELEGRAM}, {edge}."),
     )
 }
 

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::channel::{Admission, PersonId};
+use crate::channel::{Admission, People, PersonId};
 use crate::time::{Seconds, Timestamp};
 use crate::usage::day;
 
@@ -28,14 +28,13 @@ pub fn sender(update: &str) -> Option<PersonId> {
     // Beside its number an update has one field, whatever that is called.
     let content = update.as_object()?.values().find(|it| it.is_object())?;
     let person = content.get("from").or_else(|| content.get("user"))?;
-    person.get("id")?.as_u64().map(PersonId::new)
+    person.get("id")?.as_u64().map(PersonId::of_number)
 }
 
 /// The people among what a container names.
 fn people(told: &[String]) -> Vec<PersonId> {
     let told = told.iter().take(MAX_LET_IN);
-    told.filter_map(|it| PersonId::try_from(it.clone()).ok())
-        .collect()
+    told.filter_map(|it| People::Telegram.parse(it)).collect()
 }
 
 /// What a channel's row holds of them, and of those who are none.
@@ -150,7 +149,7 @@ mod tests {
     }
 
     fn list(people: &[u64]) -> Vec<PersonId> {
-        people.iter().copied().map(PersonId::new).collect()
+        people.iter().copied().map(PersonId::of_number).collect()
     }
 
     fn learn(strangers: &mut Strangers, told: &[&str]) -> bool {
@@ -179,7 +178,7 @@ mod tests {
             (r#"{"update_id":1}"#.to_owned(), None),
             ("x".to_owned(), None),
         ] {
-            assert_eq!(sender(&text), of.map(PersonId::new), "{text}");
+            assert_eq!(sender(&text), of.map(PersonId::of_number), "{text}");
         }
     }
 
@@ -230,8 +229,8 @@ mod tests {
         assert!(!heard(&mut strangers, 7, false, NOW));
         let many: Vec<String> = (0..5000).map(|it: u64| it.to_string()).collect();
         strangers.learn(&many);
-        assert!(strangers.knows(&Admission::Pairing, Some(&PersonId::new(999))));
-        assert!(!strangers.knows(&Admission::Pairing, Some(&PersonId::new(1000))));
+        assert!(strangers.knows(&Admission::Pairing, Some(&PersonId::of_number(999))));
+        assert!(!strangers.knows(&Admission::Pairing, Some(&PersonId::of_number(1000))));
     }
 
     #[test]

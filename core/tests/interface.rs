@@ -47,6 +47,15 @@ fn every_operation_is_described_and_no_other() {
     assert_eq!(described(), routed);
 }
 
+/// What varies in a hook's path is as long as what it holds.
+fn length_of_hook(path: &str) -> usize {
+    if path.starts_with("/hooks/telegram/") {
+        116
+    } else {
+        103
+    }
+}
+
 #[test]
 fn every_row_is_found_by_its_own_path_and_method() {
     let id = SnapshotId::from_random([7; 16]).to_string();
@@ -59,7 +68,7 @@ fn every_row_is_found_by_its_own_path_and_method() {
             .replace("{id}", &id)
             .replace("{name}", "openai")
             .replace("{channel}", "telegram")
-            .replace("{hook}", &"a".repeat(116));
+            .replace("{hook}", &"a".repeat(length_of_hook(row.path)));
         let route = AppRoute::find(row.method, &path)
             .unwrap_or_else(|error| panic!("{} {path}: {error:?}", row.method));
         assert_ne!(route, AppRoute::Console, "{path}");

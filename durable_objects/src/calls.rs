@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use multiclaw_core::edge::EdgeSecret;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::hook::BotId;
 use multiclaw_core::ids::{Asset, SessionId, SnapshotId};
@@ -21,6 +22,7 @@ use worker::{Delay, Response};
 
 use crate::Agent;
 use crate::choices::Changes;
+use crate::edge::Sent;
 use crate::port::{Outcome, now, random};
 use crate::reply::{empty, json};
 use crate::settings;
@@ -45,6 +47,23 @@ impl Agent {
             } => {
                 let id = UpdateId::new(id).ok_or_else(Problem::sign_in)?;
                 self.take_update(owner, BotId::new(bot), id, &update).await
+            }
+            Call::Edge {
+                channel,
+                owner,
+                by_old_door,
+                timestamp,
+                signature,
+                body,
+            } => {
+                let sent = Sent {
+                    owner,
+                    by_old_door,
+                    timestamp,
+                    signature,
+                    body,
+                };
+                self.take_sent(channel, sent).await
             }
             Call::Propose(start, body) => self.propose(&start, body.as_deref()),
             Call::Owner(caller, call) if caller.asset == envelope.asset => {
@@ -238,6 +257,22 @@ impl Agent {
                 json(200, &self.put_channel(&tenant, token, admission).await?)
             }
             OwnerCall::DeleteChannel => json(200, &self.remove_channel(&tenant).await?),
+            OwnerCall::PutEdgeChannel {
+                channel,
+                token,
+                signing_secret,
+                admission,
+            } => {
+                let given = [
+                    (EdgeSecret::SlackToken, token),
+                    (EdgeSecret::SlackSigning, signing_secret),
+                ];
+                let put = self.put_edge_channel(&tenant, channel, given, admission);
+                json(200, &put.await?)
+            }
+            OwnerCall::DeleteEdgeChannel { channel } => {
+                json(200, &self.delete_edge_channel(&tenant, channel)?)
+            }
             OwnerCall::Usage => json(200, &self.usage(domain.owner)?),
             OwnerCall::Wallet => json(200, &self.wallet(&domain).await?),
             OwnerCall::ListTransactions => json(200, &self.transactions(domain.owner).await?),
@@ -416,6 +451,8 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::ListChannels
         | OwnerCall::PutChannel { .. }
         | OwnerCall::DeleteChannel
+        | OwnerCall::PutEdgeChannel { .. }
+        | OwnerCall::DeleteEdgeChannel { .. }
         | OwnerCall::ImportSecrets
         | OwnerCall::Settings
         | OwnerCall::PutSettings { .. }

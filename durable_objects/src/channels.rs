@@ -1,4 +1,4 @@
-//! The tenant's channel: its token, who may write, and the webhook that Telegram is told of. What Telegram can't be told at
+//! The tenant's channel at Telegram: its token, who may write, and the webhook that Telegram is told of. What Telegram can't be told at
 //! once the alarm tells it later.
 
 use core::time::Duration;
@@ -8,6 +8,7 @@ use multiclaw_core::channel::{
     Admission, Channel, ChannelList, ChannelState, ChannelView, Setup, TELEGRAM,
 };
 use multiclaw_core::config::WebOrigin;
+use multiclaw_core::edge::EdgeChannel;
 use multiclaw_core::error::{Failure, Problem};
 use multiclaw_core::hook::{BotId, Door, Hook};
 use multiclaw_core::ids::Wallet;
@@ -39,9 +40,11 @@ const FAREWELL_PAUSES: [Duration; 4] = [
 
 impl Agent {
     pub(crate) fn channels(&self, tenant: &Tenant) -> Outcome<ChannelList> {
-        Ok(ChannelList {
-            channels: vec![self.channel_view(tenant)?],
-        })
+        let mut channels = vec![self.channel_view(tenant)?];
+        for channel in EdgeChannel::ALL {
+            channels.push(self.edge_view(tenant, channel)?);
+        }
+        Ok(ChannelList { channels })
     }
 
     fn channel_view(&self, tenant: &Tenant) -> Outcome<ChannelView> {
@@ -63,13 +66,17 @@ impl Agent {
             prefix: token.map(|token| token.prefix),
             waiting: self.store.waiting_count(tenant.owner)?,
             last_message_at: channel.as_ref().and_then(|it| it.last_message_at),
-            held_back_today: channel
-                .as_ref()
-                .map_or(0, |it| it.strangers.held_back(now())),
+            held_back_today: Some(
+                channel
+                    .as_ref()
+                    .map_or(0, |it| it.strangers.held_back(now())),
+            ),
             problem: channel.and_then(|it| it.problem),
             warning: admission.warning().map(str::to_owned),
             admission,
             effect: None,
+            account: None,
+            request_url: None,
         })
     }
 

@@ -81,6 +81,12 @@ impl Agent {
                 self.guarded(&term, self.register(&term)).await?;
                 continue;
             }
+            let due = self.turns_due(term.domain.owner, &life)?;
+            if due.is_some_and(|due| due <= now()) {
+                self.guarded(&term, self.begin_turns(&container, &term))
+                    .await?;
+                continue;
+            }
             match step {
                 Step::Rest if !self.listeners.any() => return self.rest_until(None).await,
                 // Nothing to do until then; but who listens to it must be its owner.

@@ -111,10 +111,12 @@ impl Agent {
             return Ok(step);
         };
         let first = self.store.first_waiting(domain.owner)?;
-        Ok(life.with_inbox(step, first.map(|first| first.retry_at()), now()))
+        let first = first.map(|first| first.retry_at());
+        let called = self.turns_call(domain.owner, life)?;
+        Ok(life.with_inbox(step, first.into_iter().chain(called).min(), now()))
     }
 
-    /// Drops what waited too long. Gives when something is to be done for the channel next, whatever the agent does.
+    /// Drops what waited too long. Gives when something is to be done for the channels next, as the agent is now.
     pub(crate) fn inbox_due(&self) -> Option<Timestamp> {
         self.clear_inbox().unwrap_or_else(|failure| {
             self.log(&failure);
@@ -127,6 +129,7 @@ impl Agent {
             return Ok(None);
         };
         let count = self.store.drop_late(domain.owner, now())?;
+        let count = count.saturating_add(self.store.drop_late_turns(domain.owner, now())?);
         if count > 0 {
             self.store.audit(now(), &Entry::MessagesDropped { count })?;
             let told =
@@ -137,9 +140,13 @@ impl Agent {
             asset: domain.asset,
             owner: domain.owner,
         };
-        let late_at = self.store.late_at(domain.owner)?;
-        let due = self.registration_due(&tenant)?;
-        Ok(late_at.into_iter().chain(due).min())
+        let dues = [
+            self.store.late_at(domain.owner)?,
+            self.store.turns_late_at(domain.owner)?,
+            self.turns_due(domain.owner, &self.life()?)?,
+            self.registration_due(&tenant)?,
+        ];
+        Ok(dues.into_iter().flatten().min())
     }
 
     /// Hands over what waits, one after another, until one is not taken.

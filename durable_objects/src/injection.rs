@@ -167,6 +167,19 @@ impl Agent {
         name: SecretName,
         value: &Secret,
     ) -> Outcome<SecretStatus> {
+        let shown = value.redacted();
+        self.put_sealed(tenant, name.as_str(), value, shown.as_str())?;
+        self.secret_status(tenant, name.kind())
+    }
+
+    /// Seals a value; of it only what is `shown` lies there in clear.
+    pub(crate) fn put_sealed(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        value: &Secret,
+        shown: &str,
+    ) -> Outcome<()> {
         self.learn(value);
         let keys = settings::sealing_keys(&self.env)?;
         // What could not be kept up is not taken.
@@ -180,17 +193,12 @@ impl Agent {
             }
         };
         let blob = keys
-            .seal(tenant, &salt, name.as_str(), value, random()?)
-            .map_err(|error| Failure::internal(format!("secret {}: {error}", name.as_str())))?;
-        self.store.save_secret(
-            tenant.owner,
-            name,
-            &base64(&blob),
-            value.redacted().as_str(),
-            now(),
-        )?;
+            .seal(tenant, &salt, name, value, random()?)
+            .map_err(|error| Failure::internal(format!("secret {name}: {error}")))?;
+        self.store
+            .save_sealed(tenant.owner, name, &base64(&blob), shown, now())?;
         self.has_alarm.set(false);
-        self.secret_status(tenant, name.kind())
+        Ok(())
     }
 
     /// What the owner may see of a secret.

@@ -11,6 +11,7 @@ mod choices;
 mod connections;
 mod container;
 mod driver;
+mod edge;
 mod events;
 mod health;
 mod idle;
@@ -29,15 +30,18 @@ pub mod reply;
 mod schema;
 mod sealed;
 pub mod settings;
+mod slack_api;
 mod snapshots;
 pub mod solana;
 mod start;
 mod store;
+mod turns;
 mod wakes;
 mod wallet;
 mod watch;
 
 use core::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::SessionId;
@@ -58,6 +62,7 @@ use crate::health::Probes;
 use crate::limits::Limits;
 use crate::port::{Outcome, Tried as _, now};
 use crate::store::Store;
+use crate::turns::Turns;
 use crate::wallet::LastRead;
 use crate::watch::Readings;
 
@@ -75,6 +80,7 @@ pub struct Agent {
     limits: Limits,
     probes: Probes,
     uploads: Uploads,
+    turns: Rc<Turns>,
     wallet: LastRead,
     /// Whether what is sealed is known to be looked after by an alarm.
     has_alarm: Cell<bool>,
@@ -95,6 +101,7 @@ impl DurableObject for Agent {
             limits: Limits::default(),
             probes: Probes::default(),
             uploads: Uploads::default(),
+            turns: Rc::default(),
             wallet: LastRead::default(),
             has_alarm: Cell::default(),
         }

@@ -6,7 +6,7 @@ use multiclaw_core::error::{Code, Failure};
 use crate::port::Outcome;
 
 /// Each entry is applied once, in order; a released one is never changed.
-const MIGRATIONS: [&str; 9] = ["
+const MIGRATIONS: [&str; 10] = ["
 CREATE TABLE domain (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     asset TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, checked_at INTEGER NOT NULL);
@@ -46,7 +46,17 @@ CREATE TABLE proposals (
     operation TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (owner, id));
 CREATE TABLE proposal_days (
     owner TEXT NOT NULL, day TEXT NOT NULL, made INTEGER NOT NULL, refused INTEGER NOT NULL, PRIMARY KEY (owner, day));
-ALTER TABLE prepared ADD COLUMN proposal TEXT;"];
+ALTER TABLE prepared ADD COLUMN proposal TEXT;", "
+CREATE TABLE turns (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, channel TEXT NOT NULL, id TEXT NOT NULL,
+    conversation TEXT NOT NULL, rank INTEGER NOT NULL, stage TEXT NOT NULL, place TEXT NOT NULL, text TEXT NOT NULL,
+    answer TEXT NOT NULL, posted INTEGER NOT NULL, received_at INTEGER NOT NULL, attempts INTEGER NOT NULL, retry_at INTEGER NOT NULL,
+    UNIQUE (owner, channel, id));
+CREATE INDEX turns_open ON turns (owner, conversation, rank) WHERE stage <> 'done';
+CREATE INDEX turns_done ON turns (owner, number) WHERE stage = 'done';
+CREATE TABLE people (
+    owner TEXT NOT NULL, channel TEXT NOT NULL, person TEXT NOT NULL, name TEXT NOT NULL, code TEXT NOT NULL,
+    let_in INTEGER NOT NULL, asked_at INTEGER NOT NULL, PRIMARY KEY (owner, channel, person));"];
 
 /// How many migrations that this version does not know the database may have had: a Worker can be rolled back by one.
 const AHEAD: usize = 1;

@@ -28,11 +28,15 @@ pub(crate) enum OwnSecret {
 
 impl Agent {
     pub(crate) fn own_secret(&self, tenant: &Tenant, name: SecretName) -> Outcome<OwnSecret> {
-        let Some(row) = self.store.secret(tenant.owner, name)? else {
+        self.own_sealed(tenant, name.as_str())
+    }
+
+    pub(crate) fn own_sealed(&self, tenant: &Tenant, name: &str) -> Outcome<OwnSecret> {
+        let Some(row) = self.store.sealed(tenant.owner, name)? else {
             return Ok(OwnSecret::Nothing);
         };
         let keys = settings::sealing_keys(&self.env)?;
-        let opened = self.open_row(&keys, tenant, name.as_str(), &row.sealed)?;
+        let opened = self.open_row(&keys, tenant, name, &row.sealed)?;
         Ok(opened.map_or(OwnSecret::Unreadable, |opened| {
             OwnSecret::Value(opened.value)
         }))

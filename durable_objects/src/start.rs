@@ -109,6 +109,7 @@ impl Agent {
         // What runs here is left of a start that died, or of an owner before: it was never let go.
         self.clear(container).await?;
         self.store.return_accepted(term.domain.owner, now())?;
+        self.store.hurry_turns(term.domain.owner, now())?;
         let (egress, wall) = (settings::egress(&self.env)?, Wall::of(&self.state)?);
         container
             .start(&["/opt/agent/agent", "init"], &egress, &wall)

@@ -5,6 +5,7 @@
 
 mod access;
 mod awake;
+mod edge;
 mod inbox;
 mod proposals;
 mod sealed;
@@ -31,6 +32,7 @@ use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::port::{Outcome, Tried as _};
 use crate::schema;
+pub use edge::{NewTurn, Turn};
 pub use inbox::{Received, Waiting};
 pub use proposals::ProposalRow;
 pub use usage::Account;
@@ -273,34 +275,42 @@ impl Store {
     }
 
     pub fn secret(&self, owner: Wallet, name: SecretName) -> Outcome<Option<SealedSecret>> {
+        self.sealed(owner, name.as_str())
+    }
+
+    pub fn sealed(&self, owner: Wallet, name: &str) -> Outcome<Option<SealedSecret>> {
         self.row(
             "SELECT sealed, prefix, set_at FROM secrets WHERE owner = ? AND name = ?",
-            vec![owner.to_string().into(), name.as_str().into()],
+            vec![owner.to_string().into(), name.into()],
         )
     }
 
-    pub fn save_secret(
+    pub fn save_sealed(
         &self,
         owner: Wallet,
-        name: SecretName,
+        name: &str,
         sealed: &str,
         prefix: &str,
         at: Timestamp,
     ) -> Outcome<()> {
         self.atomically(|| {
-            self.overwrite_secret(owner, name.as_str())?;
+            self.overwrite_secret(owner, name)?;
             self.run(
                 "INSERT OR REPLACE INTO secrets (owner, name, sealed, prefix, set_at) VALUES (?, ?, ?, ?, ?)",
-                vec![owner.to_string().into(), name.as_str().into(), sealed.into(), prefix.into(), millis(at)],
+                vec![owner.to_string().into(), name.into(), sealed.into(), prefix.into(), millis(at)],
             )
         })
     }
 
     pub fn delete_secret(&self, owner: Wallet, name: SecretName) -> Outcome<()> {
-        self.overwrite_secret(owner, name.as_str())?;
+        self.delete_sealed(owner, name.as_str())
+    }
+
+    fn delete_sealed(&self, owner: Wallet, name: &str) -> Outcome<()> {
+        self.overwrite_secret(owner, name)?;
         self.run(
             "DELETE FROM secrets WHERE owner = ? AND name = ?",
-            vec![owner.to_string().into(), name.as_str().into()],
+            vec![owner.to_string().into(), name.into()],
         )
     }
 

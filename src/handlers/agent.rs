@@ -1,7 +1,8 @@
 //! `/v1/agents/{asset}/...`: what an owner asks of their agent. The token's subject must be the agent addressed (C06).
 
 use multiclaw_agent_object::port::Outcome;
-use multiclaw_core::channel::Admission;
+use multiclaw_core::channel::{Admission, People};
+use multiclaw_core::edge::EdgeChannel;
 use multiclaw_core::error::{Code, Problem};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::messages::{Call, Caller, OwnerCall};
@@ -91,6 +92,10 @@ pub async fn handle(
         AgentRoute::ListChannels => OwnerCall::ListChannels,
         AgentRoute::PutChannel => put_channel(&Fields::read(&request).await?)?,
         AgentRoute::DeleteChannel => OwnerCall::DeleteChannel,
+        AgentRoute::PutEdgeChannel(channel) => {
+            put_edge_channel(channel, &Fields::read(&request).await?)?
+        }
+        AgentRoute::DeleteEdgeChannel(channel) => OwnerCall::DeleteEdgeChannel { channel },
         AgentRoute::Usage => OwnerCall::Usage,
         AgentRoute::Wallet => OwnerCall::Wallet,
         AgentRoute::ListTransactions => OwnerCall::ListTransactions,
@@ -129,19 +134,36 @@ async fn upload(caller: Caller, request: &Request, env: &Env) -> Outcome<Respons
 }
 
 fn put_channel(fields: &Fields) -> Result<OwnerCall, Problem> {
-    let token = fields.optional_text("token", MAX_BODY, "a bot's token, a text")?;
+    Ok(OwnerCall::PutChannel {
+        token: secret(fields, "token", "a bot's token, a text")?,
+        admission: admission(fields, People::Telegram)?,
+    })
+}
+
+fn put_edge_channel(channel: EdgeChannel, fields: &Fields) -> Result<OwnerCall, Problem> {
+    Ok(OwnerCall::PutEdgeChannel {
+        channel,
+        token: secret(fields, "token", "a bot's token, a text")?,
+        signing_secret: secret(fields, "signingSecret", "the app's signing secret, a text")?,
+        admission: admission(fields, channel.people())?,
+    })
+}
+
+fn secret(fields: &Fields, name: &str, expected: &str) -> Result<Option<Secret>, Problem> {
+    let value = fields.optional_text(name, MAX_BODY, expected)?;
+    Ok(value.map(|value| Secret::new(value.to_owned())))
+}
+
+fn admission(fields: &Fields, people: People) -> Result<Admission, Problem> {
     let policy = fields.optional_text("dmPolicy", MAX_BODY, "a text")?;
-    let people = match fields.has("allowFrom") {
+    let named = match fields.has("allowFrom") {
         true => {
-            let people = fields.texts("allowFrom");
-            Some(people.ok_or_else(|| Problem::field("allowFrom", "a list of texts"))?)
+            let named = fields.texts("allowFrom");
+            Some(named.ok_or_else(|| Problem::field("allowFrom", "a list of texts"))?)
         }
         false => None,
     };
-    Ok(OwnerCall::PutChannel {
-        token: token.map(|token| Secret::new(token.to_owned())),
-        admission: Admission::parse(policy, people)?,
-    })
+    Admission::parse_for(people, policy, named)
 }
 
 fn keyless(fields: &Fields) -> Result<Vec<SecretName>, Problem> {

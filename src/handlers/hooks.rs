@@ -1,15 +1,18 @@
 //! `POST /hooks/solana`: the RPC provider says that assets moved. Each one named is read from the chain again; nothing of
 //! the notice is believed (C07). `POST /hooks/telegram/{asset}/{hook}`: what people write to an agent's bot, for its object
-//! to keep.
+//! to keep. `POST /hooks/slack/{asset}/{hook}`: what they write to one that ends here.
 
-use multiclaw_agent_object::port::{Outcome, log};
+use multiclaw_agent_object::port::{Outcome, log, now};
 use multiclaw_agent_object::reply::empty;
 use multiclaw_agent_object::settings;
+use multiclaw_core::door::{DoorPath, MadeWith};
+use multiclaw_core::edge::EdgeChannel;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::hook::{HookPath, SECRET_HEADER};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::inbox::{MAX_UPDATE, UpdateId};
 use multiclaw_core::messages::Call;
+use multiclaw_core::slack::{MAX_EVENT, SIGNATURE_HEADER, Stamp, TIMESTAMP_HEADER};
 use multiclaw_core::webhook::{MAX_LENGTH, assets_of};
 use worker::{Context, Env, Request, Response};
 
@@ -78,6 +81,43 @@ pub async fn telegram(
         bot: door.bot.get(),
         id: id.get(),
         update,
+    };
+    objects::call(env, asset, call).await
+}
+
+/// Who does not know the door has no object asked. That what came was signed with the tenant's secret is for the object to
+/// say, which has it; here it must look as if it were, and be of this moment.
+pub async fn edge(
+    channel: EdgeChannel,
+    asset: Asset,
+    path: &DoorPath,
+    request: &Request,
+    env: &Env,
+) -> Outcome<Response> {
+    let opened = settings::sealing_keys(env)?.admits_at(channel, asset, path);
+    let made_with = opened.ok_or_else(|| {
+        let detail = "Send it to the address that the channel's owner was shown.";
+        Problem::new(Code::Unauthenticated, detail)
+    })?;
+    let timestamp = header(request, TIMESTAMP_HEADER).unwrap_or_default();
+    let signature = header(request, SIGNATURE_HEADER).unwrap_or_default();
+    if Stamp::parse(&timestamp, &signature, now()).is_none() {
+        let detail =
+            "Sign the request, as of now, in `X-Slack-Signature` and `X-Slack-Request-Timestamp`.";
+        return Err(Problem::new(Code::Unauthenticated, detail).into());
+    }
+    let body = read_body_up_to(request, MAX_EVENT).await?;
+    let body = String::from_utf8(body).map_err(|_| {
+        let detail = "The body must be an event, as JSON.";
+        Problem::new(Code::MalformedBody, detail)
+    })?;
+    let call = Call::Edge {
+        channel,
+        owner: path.tenant(asset).owner,
+        by_old_door: made_with == MadeWith::Previous,
+        timestamp,
+        signature,
+        body,
     };
     objects::call(env, asset, call).await
 }

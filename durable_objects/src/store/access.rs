@@ -154,6 +154,8 @@ impl Store {
                 "prepared",
                 "channels",
                 "inbox",
+                "turns",
+                "people",
                 "proposals",
                 "proposal_days",
             ] {

@@ -44,14 +44,14 @@ pub enum Received {
 }
 
 #[derive(Deserialize)]
-struct Load {
-    count: u32,
-    bytes: f64,
+pub(super) struct Load {
+    pub(super) count: u32,
+    pub(super) bytes: f64,
 }
 
 #[derive(Deserialize)]
-struct At {
-    at: Option<i64>,
+pub(super) struct At {
+    pub(super) at: Option<i64>,
 }
 
 fn number(number: u64) -> i64 {
@@ -87,13 +87,14 @@ impl Store {
     }
 
     pub fn delete_channel(&self, owner: Wallet) -> Outcome<()> {
-        for table in ["channels", "inbox"] {
-            self.run(
-                &format!("DELETE FROM {table} WHERE owner = ?"),
-                vec![owner.to_string().into()],
-            )?;
-        }
-        Ok(())
+        self.run(
+            "DELETE FROM inbox WHERE owner = ?",
+            vec![owner.to_string().into()],
+        )?;
+        self.run(
+            "DELETE FROM channels WHERE owner = ? AND name = ?",
+            vec![owner.to_string().into(), TELEGRAM.into()],
+        )
     }
 
     /// Keeps a message until it is done with. What waits is tried anew at once.

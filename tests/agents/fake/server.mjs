@@ -1,9 +1,10 @@
 // Test stand-in for OpenClaw's gateway: shows what reached it, and answers as each path says.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 import { WebSocketServer } from "ws";
 
 /** @typedef {import("node:http").IncomingMessage} Request */
@@ -25,6 +26,7 @@ export async function serve({ state, address, port, knobs, note }) {
   /** Streams that wait for the word to go on. @type {Set<Response>} */
   const waiting = new Set();
   const memory = join(state, "memory");
+  const turns = join(state, "turns");
   /** What it was told to serve, by path. @type {Map<string, {type: string, body: Buffer}>} */
   const files = new Map();
   /** Each request that came in, but for questions about itself. @type {string[]} */
@@ -156,6 +158,32 @@ export async function serve({ state, address, port, knobs, note }) {
     updates(_request, response) {
       const file = join(state, "updates");
       const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
+      json(
+        response,
+        lines.map((line) => JSON.parse(line)),
+      );
+    },
+    /** Answers what a channel that ends at the edge has it asked, and remembers that it was. */
+    async v1(request, response, rest) {
+      const asked = JSON.parse((await buffer(request)).toString());
+      const [context, said] = asked.messages;
+      if (rest !== "chat/completions") return void response.writeHead(404).end();
+      const { status = 200, exit = false, silent = false } = await knobs("turn");
+      const scopes = request.headers["x-openclaw-scopes"];
+      appendFileSync(
+        turns,
+        `${JSON.stringify({ user: asked.user, text: said.content, context: context.content, scopes })}\n`,
+      );
+      if (exit) process.exit(7);
+      // Until the test tells otherwise.
+      while ((await knobs("turn")).hold) await delay(20);
+      if (status !== 200) return void response.writeHead(status).end(`{"error":{"message":"told to fail"}}`);
+      const content = silent ? "No response from OpenClaw." : `Echo: ${said.content}`;
+      json(response, { object: "chat.completion", choices: [{ index: 0, message: { role: "assistant", content } }] });
+    },
+    /** What it was asked so. */
+    turns(_request, response) {
+      const lines = existsSync(turns) ? readFileSync(turns, "utf8").split("\n").filter(Boolean) : [];
       json(
         response,
         lines.map((line) => JSON.parse(line)),

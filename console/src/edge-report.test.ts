@@ -1,0 +1,41 @@
+// What the owner reads of a channel that ends at the edge, and what they may enter.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Channel } from "./api.ts";
+import { EDGE_KINDS, edgeFacts, edgeState, parseEdgePeople } from "./edge-report.ts";
+
+const NOW = Date.parse("2026-06-03T12:00:00.000Z");
+const channel = (more: Partial<Channel> = {}): Channel => ({
+  name: "slack",
+  state: "connected",
+  prefix: "xoxb-123",
+  dmPolicy: "pairing",
+  waiting: 0,
+  lastMessageAt: "2026-06-01T12:00:00.000Z",
+  problem: null,
+  account: "bot in Workspace",
+  ...more,
+});
+const [slack = assert.fail()] = EDGE_KINDS;
+
+test("its facts are whose bot it is, how its token begins, and what came last", () => {
+  assert.equal(edgeFacts(channel(), NOW), "bot in Workspace. Token xoxb-123…. Last message 2 days ago.");
+  assert.match(
+    edgeFacts(channel({ lastMessageAt: null, waiting: 1 }), NOW),
+    /No message yet\. 1 message waits for the agent\.$/,
+  );
+  assert.match(edgeFacts(channel({ waiting: 12 }), NOW), /12 messages wait for the agent\.$/);
+  assert.equal(edgeFacts(channel({ state: "off", prefix: null }), NOW), "");
+});
+
+test("one that nothing came to yet says that it waits", () => {
+  assert.equal(edgeState(channel({ state: "off" })), "Not connected");
+  assert.equal(edgeState(channel({ state: "connecting" })), "Waiting for its first event");
+  assert.equal(edgeState(channel()), "Connected");
+});
+
+test("people are named as the channel names them", () => {
+  assert.deepEqual(parseEdgePeople(slack, "U024BE7LH, W1 U024BE7LH"), { people: ["U024BE7LH", "W1"], fault: "" });
+  assert.match(parseEdgePeople(slack, "U024BE7LH @friend").fault, /^@friend names nobody at Slack/);
+  assert.match(parseEdgePeople(slack, " ").fault, /at least one/);
+});

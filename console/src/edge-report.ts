@@ -1,0 +1,80 @@
+// The channels that end at the edge, in words: what their owner enters, where, and how each stands. Pure: the clock comes in as an
+// argument.
+import type { Channel, ChannelChange } from "./api.ts";
+import { formatAgo, formatCount } from "./format.ts";
+
+/** What is absent stays as it is. */
+export interface EdgeChange extends ChannelChange {
+  readonly signingSecret?: string;
+}
+
+export interface EdgeField {
+  /** The service's name of it. */
+  readonly name: "token" | "signingSecret";
+  readonly label: string;
+  readonly placeholder: string;
+  /** Nobody may read it off the screen. */
+  readonly isSecret: boolean;
+}
+
+export interface EdgeKind {
+  readonly name: string;
+  readonly title: string;
+  readonly hint: string;
+  readonly urlLabel: string;
+  readonly urlHint: string;
+  readonly fields: readonly EdgeField[];
+  readonly people: { readonly label: string; readonly hint: string; readonly form: RegExp; readonly example: string };
+}
+
+export const EDGE_KINDS: readonly EdgeKind[] = [
+  {
+    name: "slack",
+    title: "Slack",
+    hint:
+      "People write to an app of yours in a Slack workspace, directly or by naming it in a channel, and the agent answers. Make the app at " +
+      "api.slack.com/apps, give it the bot scopes chat:write, im:history and app_mentions:read, and install it.",
+    urlLabel: "Request URL for Slack",
+    urlHint:
+      "When it is connected here, enter this under Event Subscriptions, with the bot events message.im and app_mention. It is " +
+      "for Slack alone.",
+    fields: [
+      { name: "token", label: "Bot User OAuth Token", placeholder: "xoxb-…", isSecret: true },
+      { name: "signingSecret", label: "Signing Secret", placeholder: "32 letters and digits", isSecret: true },
+    ],
+    people: {
+      label: "Their member IDs at Slack",
+      hint: "In a person's profile at Slack, under More, there is Copy member ID.",
+      form: /^[UW][A-Z0-9]{1,23}$/,
+      example: "U024BE7LH",
+    },
+  },
+];
+
+export function edgeState(channel: Channel): string {
+  if (channel.state === "off") return "Not connected";
+  return channel.state === "connected" ? "Connected" : "Waiting for its first event";
+}
+
+/** "bot in Workspace. Token xoxb-123…. Last message 3 days ago. 2 messages wait for the agent." Empty for one that is off. */
+export function edgeFacts(channel: Channel, now: number): string {
+  if (channel.state === "off") return "";
+  const { account, prefix, lastMessageAt, waiting } = channel;
+  const sentences = [account ?? "", `Token ${prefix ?? ""}…`];
+  sentences.push(lastMessageAt === null ? "No message yet" : `Last message ${formatAgo(lastMessageAt, now)}`);
+  if (waiting === 1) sentences.push("1 message waits for the agent");
+  if (waiting > 1) sentences.push(`${formatCount(waiting)} messages wait for the agent`);
+  return `${sentences.filter((sentence) => sentence !== "").join(". ")}.`;
+}
+
+/** The people in a text of them, and what is wrong with it. */
+export function parseEdgePeople(
+  kind: EdgeKind,
+  text: string,
+): { readonly people: readonly string[]; readonly fault: string } {
+  const people = [...new Set(text.split(/[\s,;]+/).filter((piece) => piece !== ""))];
+  const wrong = people.find((piece) => !kind.people.form.test(piece));
+  if (wrong !== undefined)
+    return { people, fault: `${wrong} names nobody at ${kind.title}, as ${kind.people.example} would.` };
+  return { people, fault: people.length === 0 ? "Name at least one person." : "" };
+}

@@ -1,0 +1,292 @@
+//! A message that the edge has the agent answer: where it is from, how the gateway is asked, and how the answer is posted.
+//!
+//! It waits until an answer is written down, and is asked again after a crash before that. Each part of an answer is counted
+//! before it is posted, so a crash in the middle posts nothing twice.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::channel::PersonId;
+use crate::edge::EdgeChannel;
+
+/// The path of the gateway's chat completions, which the image enables.
+pub const PATH: &str = "/v1/chat/completions";
+/// So asked, whoever writes is no owner of the agent for it: what only its owner may have it do it does not do for them.
+pub const SCOPES: (&str, &str) = ("x-openclaw-scopes", "operator.write");
+/// What a gateway may say in one answer.
+pub const MAX_REPLY: usize = 1024 * 1024;
+/// How often an agent is asked that fails each time, or that can't be asked, or dies over it.
+const MAX_FAILED: u32 = 5;
+const MAX_ASKS: u32 = 10;
+/// Of conversations so many are worked on at once.
+pub const MAX_AT_ONCE: usize = 4;
+/// An answer that is longer ends here.
+const MAX_PARTS: usize = 10;
+/// What the gateway says where the agent chose to say nothing.
+const NOTHING_SAID: &str = "No response from OpenClaw.";
+const CUT: &str = "\u{2026} (the rest is too long for this channel)";
+
+/// What is said in the agent's place, where asking it has failed again and again.
+pub const SORRY: &str = "The agent could not answer this. Try again later.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Without an answer.
+    Waiting,
+    /// With one, of which not all is posted.
+    Answered,
+    /// Nothing is left of it but that it came.
+    Done,
+}
+
+impl Stage {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Answered => "answered",
+            Self::Done => "done",
+        }
+    }
+
+    /// Of a row; what only a newer version knows is nothing to do.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let known = [Self::Waiting, Self::Answered];
+        known
+            .into_iter()
+            .find(|it| it.as_str() == text)
+            .unwrap_or(Self::Done)
+    }
+}
+
+/// Where it is from, which is where its answer goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    Slack {
+        person: PersonId,
+        channel: String,
+        #[serde(default)]
+        thread: Option<String>,
+        direct: bool,
+    },
+}
+
+impl Place {
+    #[must_use]
+    pub const fn channel(&self) -> EdgeChannel {
+        match self {
+            Self::Slack { .. } => EdgeChannel::Slack,
+        }
+    }
+
+    /// What the agent is told of it, beside the text: names that nobody chooses.
+    fn context(&self) -> String {
+        match self {
+            Self::Slack {
+                person,
+                channel,
+                direct,
+                ..
+            } => {
+                let how = if *direct {
+                    "in a direct message".to_owned()
+                } else {
+                    format!("in the channel {channel}, where others read it")
+                };
+                format!(
+                    "This message came by Slack, from the member {}, {how}. Answer as plain text: the answer is posted there.",
+                    person.as_str()
+                )
+            }
+        }
+    }
+
+    /// The most characters that one post takes.
+    #[must_use]
+    pub const fn longest_post(&self) -> usize {
+        match self {
+            Self::Slack { .. } => 3900,
+        }
+    }
+}
+
+/// What the gateway is asked. Whatever has the same `conversation` goes on in one session.
+#[must_use]
+pub fn question(place: &Place, conversation: &str, text: &str) -> String {
+    json!({
+        "model": "openclaw",
+        "user": conversation,
+        "messages": [
+            { "role": "system", "content": place.context() },
+            { "role": "user", "content": text },
+        ],
+    })
+    .to_string()
+}
+
+/// What came of asking.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    Answer(String),
+    /// The agent has nothing to say.
+    Silence,
+    /// The gateway takes nothing now, or is of an image that can't be asked so.
+    NotNow,
+    /// The agent was asked, and failed.
+    Failed,
+}
+
+/// Whether it is given up after so many tries; `failed` says that the agent itself failed at the last one.
+#[must_use]
+pub const fn is_hopeless(asked: u32, failed: bool) -> bool {
+    asked >= MAX_ASKS || (failed && asked >= MAX_FAILED)
+}
+
+/// Reads what the gateway answers.
+#[must_use]
+pub fn heard(status: u16, body: &str) -> Heard {
+    if matches!(status, 403..=405 | 429 | 503) {
+        return Heard::NotNow;
+    }
+    if status != 200 {
+        return Heard::Failed;
+    }
+    let said: Option<Value> = serde_json::from_str(body).ok();
+    let content = said
+        .as_ref()
+        .and_then(|said| said.pointer("/choices/0/message/content"));
+    match content.and_then(Value::as_str).map(str::trim) {
+        Some("" | NOTHING_SAID) => Heard::Silence,
+        Some(text) => Heard::Answer(text.to_owned()),
+        // A page, from a gateway that knows no such path.
+        None => Heard::NotNow,
+    }
+}
+
+/// An answer in posts of at most `longest` characters, cut between lines or words where there are any.
+#[must_use]
+pub fn parts(answer: &str, longest: usize) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = answer.trim();
+    while !rest.is_empty() {
+        if parts.len().saturating_add(1) == MAX_PARTS && rest.chars().count() > longest {
+            let room = longest.saturating_sub(CUT.chars().count());
+            let kept: String = rest.chars().take(room).collect();
+            parts.push(kept + CUT);
+            return parts;
+        }
+        let end = rest
+            .char_indices()
+            .nth(longest)
+            .map_or(rest.len(), |(at, _)| at);
+        let (head, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let cut = match tail {
+            "" => None,
+            _ => head
+                .rfind('\n')
+                .or_else(|| head.rfind(' '))
+                .filter(|at| *at > 0),
+        };
+        let (part, next) = cut
+            .and_then(|at| rest.split_at_checked(at))
+            .unwrap_or((head, tail));
+        parts.push(part.trim_end().to_owned());
+        rest = next.trim_start();
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::People;
+
+    fn place(direct: bool) -> Place {
+        Place::Slack {
+            person: People::Slack.parse("U1").unwrap(),
+            channel: "C1".to_owned(),
+            thread: None,
+            direct,
+        }
+    }
+
+    #[test]
+    fn the_gateway_is_asked_in_the_conversations_session() {
+        let asked: Value =
+            serde_json::from_str(&question(&place(true), "slack-T1-D1", "hi")).unwrap();
+        assert_eq!(asked["user"], "slack-T1-D1");
+        assert_eq!(
+            asked["messages"][1],
+            json!({ "role": "user", "content": "hi" })
+        );
+        let context = asked["messages"][0]["content"].as_str().unwrap();
+        assert!(context.contains("U1, in a direct message"), "{context}");
+        let asked: Value = serde_json::from_str(&question(&place(false), "x", "hi")).unwrap();
+        let context = asked["messages"][0]["content"].as_str().unwrap();
+        assert!(context.contains("in the channel C1"), "{context}");
+    }
+
+    #[test]
+    fn an_answer_is_a_text_and_everything_else_is_none() {
+        let said =
+            |text: &str| json!({ "choices": [{ "message": { "content": text } }] }).to_string();
+        assert_eq!(
+            heard(200, &said(" Hello ")),
+            Heard::Answer("Hello".to_owned())
+        );
+        assert_eq!(heard(200, &said(NOTHING_SAID)), Heard::Silence);
+        assert_eq!(heard(200, &said(" ")), Heard::Silence);
+        for status in [403, 404, 405, 429, 503] {
+            assert_eq!(heard(status, &said("Hello")), Heard::NotNow, "{status}");
+        }
+        for status in [400, 401, 402, 500, 502] {
+            assert_eq!(heard(status, &said("Hello")), Heard::Failed, "{status}");
+        }
+        for page in [
+            "",
+            "<html>",
+            "{}",
+            r#"{"choices":[]}"#,
+            r#"{"choices":[{"message":{"content":7}}]}"#,
+        ] {
+            assert_eq!(heard(200, page), Heard::NotNow, "{page}");
+        }
+    }
+
+    #[test]
+    fn what_fails_again_and_again_is_given_up() {
+        assert!(!is_hopeless(4, true) && is_hopeless(5, true));
+        assert!(!is_hopeless(9, false) && is_hopeless(10, false));
+    }
+
+    #[test]
+    fn a_long_answer_is_cut_where_it_has_a_seam_and_ends_somewhere() {
+        assert_eq!(parts(" one ", 10), ["one"]);
+        assert!(parts("  ", 10).is_empty());
+        assert_eq!(parts("one two three", 8), ["one two", "three"]);
+        assert_eq!(parts("one\ntwo three", 9), ["one", "two three"]);
+        assert_eq!(parts("äöüäöü", 4), ["äöüä", "öü"]);
+        assert_eq!(parts(" lead", 10), ["lead"]);
+        let long = parts(&"word ".repeat(10_000), 100);
+        assert_eq!(long.len(), MAX_PARTS);
+        assert!(
+            long.iter()
+                .all(|part| (1..=100).contains(&part.chars().count()))
+        );
+        assert!(long.last().is_some_and(|last| last.ends_with(CUT)));
+        let exact = "x".repeat(1000);
+        assert_eq!(parts(&exact, 100).concat(), exact);
+    }
+
+    #[test]
+    fn a_row_is_read_back() {
+        let text = serde_json::to_string(&place(true)).unwrap();
+        assert_eq!(serde_json::from_str::<Place>(&text).unwrap(), place(true));
+        for stage in [Stage::Waiting, Stage::Answered, Stage::Done] {
+            assert_eq!(Stage::parse(stage.as_str()), stage);
+        }
+        assert_eq!(Stage::parse("newer"), Stage::Done);
+    }
+}
