@@ -315,8 +315,8 @@ test("of what a flood leaves behind only so much is remembered", async () => {
     INSERT INTO inbox SELECT owner, json_extract(row, '$.bot'), id, 'done', '', unixepoch() * 1000, 0, 0 FROM n, channels`;
   await stack.replaceWorker(() => editObject(stack, owned.asset, many));
   const hook = telegram.webhook(token) ?? assert.fail();
-  const send = (id: number) =>
-    post(stack, hook.url, JSON.stringify({ update_id: id }), { [SECRET_HEADER]: hook.secret });
+  const update = (id: number) => JSON.stringify({ update_id: id, message: { from: FRIEND, text: "hello" } });
+  const send = (id: number) => post(stack, hook.url, update(id), { [SECRET_HEADER]: hook.secret });
   assert.equal((await send(10_101)).status, 200);
   const left = "SELECT MIN(id) AS first, COUNT(*) AS count FROM inbox WHERE state = 'done'";
   await until("the oldest are forgotten", () => rows(owned.asset, left)[0]?.count === 10_000);
