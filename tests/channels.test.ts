@@ -309,7 +309,7 @@ test("c08 after a transfer the old bot reaches nothing, and Telegram is told", a
 });
 
 test("of what a flood leaves behind only so much is remembered", async () => {
-  const { owned, token } = await asleep("flooded.molt");
+  const { owned, token } = await asleep("flooded.molt", { dmPolicy: "open" });
   await owned.stop();
   const many = `WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 10100)
     INSERT INTO inbox SELECT owner, json_extract(row, '$.bot'), id, 'done', '', unixepoch() * 1000, 0, 0 FROM n, channels`;
@@ -336,7 +336,7 @@ test("what could not be delivered for a day is dropped, and its owner is told", 
   await until("they wait", async () => (await channelOf(owned)).waiting === 2);
   const age = (ms: number, which: string) =>
     `UPDATE inbox SET received_at = received_at - ${ms} WHERE state = 'waiting' AND id ${which} ${late};`;
-  const almost = 86_400_000 - 60_000;
+  const almost = 86_400_000 - 600_000;
   await stack.replaceWorker(() => editObject(stack, owned.asset, age(86_400_000, "=") + age(almost, ">")));
   telegram.write(token, FRIEND, "today's");
   const told = await until("it is dropped", async () => {
