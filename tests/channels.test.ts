@@ -279,7 +279,14 @@ test("a channel that is deleted is gone from the agent, from Telegram and from h
 });
 
 test("c08 after a transfer the old bot reaches nothing, and Telegram is told", async () => {
-  const { owned, token } = await asleep("sold.molt");
+  const { owned, token } = await asleep("sold.molt", {});
+  const letIn = () =>
+    rows(owned.asset, "SELECT row FROM channels").flatMap(({ row }) => JSON.parse(row).strangers.let_in);
+  agent.behaveAt(owned.asset, { snapshot: { claim: { letIn: [String(FRIEND.id)] } } });
+  await owned.start();
+  await owned.in("asleep");
+  assert.deepEqual(letIn(), [String(FRIEND.id)]);
+  agent.behaveAt(owned.asset, {});
   const { url, secret } = telegram.webhook(token) ?? assert.fail();
   const update = (id: number) => JSON.stringify({ update_id: id, message: { text: "for the old one" } });
   const send = (id: number) => post(stack, url, update(id), { [SECRET_HEADER]: secret });
@@ -305,6 +312,7 @@ test("c08 after a transfer the old bot reaches nothing, and Telegram is told", a
   // The new owner's bot has another door, and the old one still none.
   const other = await connect(stack, next);
   assert.notEqual(telegram.webhook(other)?.url, url);
+  assert.deepEqual(letIn(), [], "whom the old one let in is a stranger to the new one");
   assertProblem(await send(4), 404, "not_found");
 });
 
