@@ -387,6 +387,11 @@ test("c18 strangers wake an agent a few times and keep none awake, and whom it h
   let writers = 0;
   stranger(++writers);
   await owned.in("running");
+  const events = await owned.events();
+  await events.first("a status", () => true);
+  stranger(++writers);
+  await until("who listens is told that somebody may wait", () => events.news.includes("pairing"));
+  events.close();
   // As long as it runs: what comes later would wake it again.
   const goOnWriting = async () => {
     const isOver = (await owned.status()).state !== "running";
