@@ -33,6 +33,7 @@ mod snapshots;
 pub mod solana;
 mod start;
 mod store;
+mod waiting;
 mod wakes;
 mod wallet;
 mod watch;
@@ -58,6 +59,7 @@ use crate::health::Probes;
 use crate::limits::Limits;
 use crate::port::{Outcome, Tried as _, now};
 use crate::store::Store;
+use crate::waiting::Waiting;
 use crate::wallet::LastRead;
 use crate::watch::Readings;
 
@@ -75,6 +77,8 @@ pub struct Agent {
     limits: Limits,
     probes: Probes,
     uploads: Uploads,
+    /// Who waits for a snapshot.
+    waiting: Waiting,
     wallet: LastRead,
     /// Whether what is sealed is known to be looked after by an alarm.
     has_alarm: Cell<bool>,
@@ -95,6 +99,7 @@ impl DurableObject for Agent {
             limits: Limits::default(),
             probes: Probes::default(),
             uploads: Uploads::default(),
+            waiting: Waiting::default(),
             wallet: LastRead::default(),
             has_alarm: Cell::default(),
         }
