@@ -65,13 +65,13 @@ export function readAsSeen(file, seen, into) {
  * The same, of a large file in parts.
  * @param {string} file
  * @param {import("node:fs").Stats} seen
- * @returns {Generator<Buffer>}
+ * @returns {Generator<Buffer>} each valid until the second one after it is asked for
  */
 export function* partsAsSeen(file, seen) {
   const source = openAsSeen(file, seen);
   try {
-    for (let left = seen.size; left > 0; ) {
-      const part = Buffer.allocUnsafeSlow(Math.min(CHUNK, left));
+    for (let left = seen.size, turn = 0; left > 0; turn = 1 - turn) {
+      const part = /** @type {Buffer} */ (buffers[turn]).subarray(0, left);
       readWhole(source, part);
       yield part;
       left -= part.length;

@@ -93,13 +93,12 @@ class Stager {
    * @param {number} depth
    */
   async #entry(relative, depth) {
-    const stat = unlessGone(() => lstatSync(path.join(this.#from, relative)));
+    const stat = unlessGone(() => lstatSync(`${this.#from}/${relative}`));
     if (!stat || isLeftAside(relative)) return;
     if (this.#matcher.isIn(relative)) return void this.#leaveOut(SECRET_NAME);
     this.#entries += 1;
     if (this.#entries > MAX_STATE_ENTRIES - 2) throw new TooLargeError("the state holds too many files");
     if (stat.isDirectory()) {
-      mkdirSync(path.join(this.#to, relative), { mode: 0o700 });
       await this.directory(relative, depth + 1).catch(gone);
     } else if (stat.isSymbolicLink()) {
       this.#link(relative);
@@ -123,7 +122,7 @@ class Stager {
    * @param {import("node:fs").Stats} stat
    */
   async #file(relative, stat) {
-    const from = path.join(this.#from, relative);
+    const from = `${this.#from}/${relative}`;
     // Beside a database these hold its latest changes, and the copy holds them already.
     const database = /^(.+)-(wal|shm|journal)$/.exec(from)?.[1];
     if (database !== undefined && isDatabaseAt(database)) return;
@@ -138,7 +137,7 @@ class Stager {
     if (this.#inPassing && isPlain) {
       return this.#add(relative, stat, stat.size, { parts: () => this.#parts(from, stat) });
     }
-    const to = path.join(this.#to, relative);
+    const to = this.#placeFor(relative);
     const copied = isDatabase(head) ? await this.#database(from, to, relative) : await this.#plain(from, to, stat);
     if (copied === "gone") return;
     if (copied === "holds") {
@@ -158,7 +157,7 @@ class Stager {
     if (this.#matcher.find(bytes)) return this.#leaveOut(relative);
     this.#held += bytes.length;
     if (this.#held <= MAX_HELD) return this.#add(relative, stat, bytes.length, { bytes });
-    writeFileSync(path.join(this.#to, relative), bytes, { mode: 0o600, flag: "wx" });
+    writeFileSync(this.#placeFor(relative), bytes, { mode: 0o600, flag: "wx" });
     this.#add(relative, stat, bytes.length);
   }
 
@@ -237,6 +236,16 @@ class Stager {
     for (const { provider, key = "" } of typed) if (!this.#values.has(key)) this.result.typedKeys.add(provider);
     if (masked && !holds) this.result.masked.push(relative);
     return holds ? "holds" : "clean";
+  }
+
+  /**
+   * Where a file is to be staged, in a directory that is there.
+   * @param {string} relative
+   */
+  #placeFor(relative) {
+    const to = `${this.#to}/${relative}`;
+    mkdirSync(path.dirname(to), { recursive: true, mode: 0o700 });
+    return to;
   }
 
   /** @param {number} bytes */

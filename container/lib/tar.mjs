@@ -7,6 +7,8 @@ import { AgentError } from "./errors.mjs";
 import { BLOCK, headersOf, paddingOf } from "./ustar.mjs";
 
 const CHUNK = 1024 * 1024;
+const SLAB = 512 * 1024;
+const padding = Buffer.alloc(2 * BLOCK);
 /** Whatever took a staged file's place is not waited for. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -25,38 +27,41 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /**
  * @param {Iterable<Entry>} entries
  * @param {string} tree
- * @returns {Generator<Buffer>}
+ * @returns {Generator<Buffer>} each valid until the second one after it is asked for
  */
 export function* tarOf(entries, tree) {
-  // Many small ones go together: each part that is yielded costs its turn.
-  let slab = Buffer.allocUnsafeSlow(CHUNK);
+  // Many small ones go together: each part that is yielded costs its turn. Two in turns, so that one can be filled while
+  // the other is worked on: new ones each time would keep the garbage collector busy.
+  const slabs = [Buffer.allocUnsafeSlow(SLAB), Buffer.allocUnsafeSlow(SLAB)];
+  let [slab = padding, other = padding] = slabs;
   let used = 0;
   for (const entry of entries) {
-    const headers = headersOf({ ...entry, path: entry.name });
+    let headers = headersOf({ ...entry, path: entry.name });
     const isWhole = entry.type === "Directory" || entry.bytes !== undefined || entry.fill !== undefined;
     const length = headers.length + (isWhole ? entry.size + paddingOf(entry.size) : 0);
-    if (used + length > slab.length) {
+    if (used + length > SLAB) {
+      headers = Buffer.from(headers);
       if (used > 0) yield slab.subarray(0, used);
-      slab = Buffer.allocUnsafeSlow(Math.max(CHUNK, length));
+      [slab, other] = [other, slab];
       used = 0;
     }
-    headers.copy(slab, used);
+    const into = length > SLAB ? Buffer.allocUnsafeSlow(length) : slab.subarray(used, used + length);
+    headers.copy(into);
     if (isWhole) {
-      const body = slab.subarray(used + headers.length, used + length);
-      fill(body.subarray(0, entry.size), entry);
-      body.fill(0, entry.size);
-      used += length;
+      fill(into.subarray(headers.length, headers.length + entry.size), entry);
+      into.fill(0, headers.length + entry.size);
+      if (length > SLAB) yield into;
+      else used += length;
       continue;
     }
     yield slab.subarray(0, used + length);
-    slab = slab.subarray(used + length);
+    [slab, other] = [other, slab];
     used = 0;
     yield* entry.parts?.() ?? partsOf(path.join(tree, entry.name), entry.size);
-    const padding = paddingOf(entry.size);
-    if (padding > 0) yield Buffer.alloc(padding);
+    yield padding.subarray(0, paddingOf(entry.size));
   }
   if (used > 0) yield slab.subarray(0, used);
-  yield Buffer.alloc(2 * BLOCK);
+  yield padding;
 }
 
 /**

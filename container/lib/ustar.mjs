@@ -31,10 +31,12 @@ const NEWLINE = 0x0a;
  * @property {Date} [mtime]
  */
 
+const scratch = Buffer.alloc(BLOCK);
+
 /**
  * Neither says who owned the file, nor on what machine.
  * @param {Facts} facts
- * @returns {Buffer} one block, or with what does not fit into it several
+ * @returns {Buffer} one block, or with what does not fit into it several; valid until the next are made
  */
 export function headersOf({ path, type, executable, size, mtime }) {
   const full = type === "Directory" ? `${path}/` : path;
@@ -46,10 +48,17 @@ export function headersOf({ path, type, executable, size, mtime }) {
     ...{ mode: type === "Directory" || executable ? 0o700 : 0o600, size },
     ...{ seconds: fits ? seconds : 0, type: type === "Directory" ? "5" : "0" },
   };
-  if (place && fits) return blockOf(facts);
+  if (place && fits) {
+    write(scratch, facts);
+    return scratch;
+  }
   const body = Buffer.from(recordOf("path", full) + (mtime ? recordOf("mtime", String(seconds)) : ""));
   const about = { name: "PaxHeader", prefix: "", mode: 0o644, size: body.length, seconds: 0, type: "x" };
-  return Buffer.concat([blockOf(about), body, Buffer.alloc(paddingOf(body.length)), blockOf(facts)]);
+  const whole = Buffer.alloc(BLOCK + body.length + paddingOf(body.length) + BLOCK);
+  write(whole.subarray(0, BLOCK), about);
+  body.copy(whole, BLOCK);
+  write(whole.subarray(whole.length - BLOCK), facts);
+  return whole;
 }
 
 /** @param {number} size */
@@ -70,28 +79,43 @@ function placeOf(path) {
   return cut > 0 && name.length <= NAME_LENGTH ? { name, prefix: path.slice(0, cut) } : undefined;
 }
 
-/** @param {{name: string, prefix: string, mode: number, size: number, seconds: number, type: string}} facts */
-function blockOf({ name, prefix, mode, size, seconds, type }) {
-  const block = Buffer.alloc(BLOCK);
+/** What is the same in all of them: of no device. */
+const TEMPLATE = Buffer.alloc(BLOCK);
+TEMPLATE.write("ustar\x0000", MAGIC, "latin1");
+TEMPLATE.write("000000 \x00000000 \0", DEVICE, "latin1");
+
+/**
+ * @param {Buffer} block
+ * @param {{name: string, prefix: string, mode: number, size: number, seconds: number, type: string}} facts
+ */
+function write(block, { name, prefix, mode, size, seconds, type }) {
+  TEMPLATE.copy(block);
   block.write(name, 0, NAME_LENGTH);
-  block.write(octal(mode, 8), MODE, "latin1");
-  block.write(octal(size, 12), SIZE, "latin1");
-  block.write(octal(Math.floor(seconds), 12), MTIME, "latin1");
-  block.write(type, TYPE, "latin1");
-  block.write("ustar\x0000", MAGIC, "latin1");
-  block.write(octal(0, 8) + octal(0, 8), DEVICE, "latin1");
-  block.write(prefix, PREFIX, PREFIX_LENGTH);
-  block.write(octal(sumOf(block), 8), CHECKSUM, "latin1");
-  return block;
+  writeOctal(block, MODE, 8, mode);
+  writeOctal(block, SIZE, 12, size);
+  writeOctal(block, MTIME, 12, Math.floor(seconds));
+  block[TYPE] = type.charCodeAt(0);
+  if (prefix !== "") block.write(prefix, PREFIX, PREFIX_LENGTH);
+  writeOctal(block, CHECKSUM, 8, sumOf(block));
 }
 
 /**
- * @param {number} value
+ * Digits, a blank where there is room, and a zero.
+ * @param {Uint8Array} block
+ * @param {number} at
  * @param {number} width
+ * @param {number} value
  */
-function octal(value, width) {
-  const digits = value.toString(8).padStart(width - 2, "0");
-  return digits.length < width - 1 ? `${digits} \0` : `${digits}\0`;
+function writeOctal(block, at, width, value) {
+  const isLong = value >= 8 ** (width - 2);
+  const last = at + width - (isLong ? 2 : 3);
+  let left = value;
+  for (let place = last; place >= at; place -= 1) {
+    block[place] = ZERO + (left % 8);
+    left = Math.floor(left / 8);
+  }
+  if (!isLong) block[last + 1] = SPACE;
+  block[at + width - 1] = 0;
 }
 
 /**

@@ -115,8 +115,11 @@ async function assertSameInPassing(state, values, expected, copy) {
  * @param {string} copy
  */
 async function layOut(entries, copy) {
-  for (const { name, bytes } of entries)
-    if (bytes) await writeFile(path.join(copy, "..", name.replace("state", "copy")), bytes);
+  for (const { name, type, bytes } of entries) {
+    const place = path.join(copy, "..", name.replace("state", "copy"));
+    if (type === "Directory") await mkdir(place, { recursive: true });
+    if (bytes) await writeFile(place, bytes);
+  }
 }
 
 /** @param {import("node:test").TestContext} t @param {string} file @param {string} [sql] */
