@@ -1,23 +1,8 @@
 // No injected value gets into a snapshot, in none of the forms and places that the check claims to search; and what holds
 // none is not touched. Mostly against the staging itself, without processes.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import {
-  appendFile,
-  copyFile,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  symlink,
-  truncate,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
-import os from "node:os";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -25,17 +10,11 @@ import zlib from "node:zlib";
 
 import { formsOf } from "../lib/forms.mjs";
 import { Matcher } from "../lib/matcher.mjs";
-import { UnexpectedFileError } from "../lib/scan.mjs";
 import { stageState } from "../lib/stage.mjs";
-import { tarOf } from "../lib/tar.mjs";
 import { zipOf } from "./archives.mjs";
+import { database, KEY, layOut, MIB, ODD, OTHER, staged } from "./staging.mjs";
 import { makeSandbox, run } from "./support.mjs";
 
-const KEY = "sk-or-v1-8f2a/Kq+ZbY=7Tn0pWc4";
-const OTHER = "7712345678:AAH-x_0123456789abcdefghijklmnopq";
-/** Its JSON has escapes, its base64 the two characters that differ in base64url. */
-const ODD = 'pa"ss\\wo~~~???>>>rd/+==x';
-const MIB = 1024 * 1024;
 const AGENT_DB = "agents/main/agent/openclaw-agent.sqlite";
 
 /** Every form, made by other means than those of the code that looks for it. @type {Record<string, (key: string) => Buffer>} */
@@ -59,77 +38,6 @@ const FORMS = {
     ),
   ),
 };
-
-/**
- * Stages files below `workspace` (or where their names say) and tells what became of them.
- * @param {import("node:test").TestContext} t
- * @param {Record<string, Buffer | string>} files
- * @param {string[]} [values]
- */
-async function staged(t, files, values = [KEY, OTHER, ODD]) {
-  const root = await mkdtemp(path.join(os.tmpdir(), "agent-leaks-"));
-  t.after(() => rm(root, { recursive: true, force: true }));
-  const state = path.join(root, "state");
-  const copy = path.join(root, "copy");
-  await mkdir(copy);
-  await mkdir(state);
-  for (const [name, content] of Object.entries(files)) {
-    const file = path.join(state, name.includes("/") ? name : `workspace/${name}`);
-    await mkdir(path.dirname(file), { recursive: true });
-    await writeFile(file, content);
-  }
-  const stage = async () => {
-    await rm(copy, { recursive: true });
-    await mkdir(copy);
-    const { entries, leftOut, masked } = await stageState(state, copy, values);
-    await layOut(entries, copy);
-    await assertSameInPassing(state, values, { entries, leftOut, masked }, copy);
-    return { leftOut: leftOut.map((name) => name.replace(/^workspace\//, "")), masked };
-  };
-  return { state, copy, stage };
-}
-
-/**
- * Whatever is read only as it is packed is searched no less: it is the same, or there is no archive.
- * @param {string} state
- * @param {string[]} values
- * @param {Pick<import("../lib/stage.mjs").Staged, "entries" | "leftOut" | "masked">} expected
- * @param {string} copy where what is expected lies
- */
-async function assertSameInPassing(state, values, expected, copy) {
-  const tree = path.join(path.dirname(copy), "passing");
-  await rm(tree, { recursive: true, force: true });
-  await mkdir(path.join(tree, "state"), { recursive: true });
-  const { entries, leftOut, masked } = await stageState(state, path.join(tree, "state"), values, true);
-  const tarred = () => Buffer.concat([...tarOf(entries, tree)]);
-  if (expected.leftOut.length > leftOut.length) assert.throws(tarred, UnexpectedFileError);
-  const names = (/** @type {import("../lib/tar.mjs").Entry[]} */ some) => some.map(({ name }) => name);
-  const found = names(entries).filter((name) => !names(expected.entries).includes(name));
-  const missed = expected.leftOut.filter((name) => !leftOut.includes(name)).map((name) => `state/${name}`);
-  assert.deepEqual([found.sort(), masked], [missed.sort(), expected.masked]);
-}
-
-/**
- * Small files are staged in memory: puts them beside the others.
- * @param {import("../lib/tar.mjs").Entry[]} entries
- * @param {string} copy
- */
-async function layOut(entries, copy) {
-  for (const { name, type, bytes } of entries) {
-    const place = path.join(copy, "..", name.replace("state", "copy"));
-    if (type === "Directory") await mkdir(place, { recursive: true });
-    if (bytes) await writeFile(place, bytes);
-  }
-}
-
-/** @param {import("node:test").TestContext} t @param {string} file @param {string} [sql] */
-async function database(t, file, sql = "") {
-  await mkdir(path.dirname(file), { recursive: true });
-  const opened = new DatabaseSync(file);
-  t.after(() => opened.close());
-  opened.exec(sql);
-  return opened;
-}
 
 /** @param {string} file */
 function rowsOf(file) {
@@ -191,68 +99,6 @@ test("c14 the search finds what a search for each form alone finds, and all of i
     assert.ok(!forms.some((form) => bytes.includes(form)), text);
     if (forms.some((form) => form.toString("latin1") === text)) assert.match(bytes.toString("latin1"), /^\*+$/);
   }
-});
-
-test("c14 of what is read as it is packed each file with a value ends the packing by itself", async (t) => {
-  const text = `${randomBytes(5_000).toString("base64")}${KEY}`;
-  const holding = {
-    plain: text,
-    large: Buffer.concat([randomBytes(5 * MIB), Buffer.from(KEY), randomBytes(MIB)]),
-    "across parts": Buffer.concat([Buffer.alloc(3 * MIB - 5, "."), Buffer.from(KEY)]),
-    "1.gz": zlib.gzipSync(text),
-    "workspace/.git/objects/ab/cd": zlib.deflateSync(`blob 1\0${text}`),
-    "cut object of git": zlib.deflateSync(`blob 1\0${text}${randomBytes(5_000)}`).subarray(0, -50),
-    "1.zip": zipOf({ "deep/key.txt": text }),
-  };
-  for (const [name, content] of Object.entries(holding)) {
-    const { stage } = await staged(t, { [name]: content, fine: "fine" });
-    assert.deepEqual((await stage()).leftOut, [name.replace("workspace/", "")]);
-  }
-});
-
-test("c19 a file that is not any more what it was ends the packing, and is never packed as something else", async (t) => {
-  const fine = () => ({ small: "fine", large: Buffer.alloc(3 * MIB, "fine ") });
-  /** @type {Record<string, (file: string) => Promise<unknown>>} */
-  const changes = {
-    "has grown": (file) => appendFile(file, "more"),
-    "has shrunk": (file) => truncate(file, 2),
-    "is another": async (file) => {
-      await copyFile(file, `${file}.new`);
-      await rename(`${file}.new`, file);
-    },
-    "was written again": async (file) => writeFile(file, (await readFile(file)).fill("x")),
-    "is gone": (file) => rm(file),
-    "is a link": async (file) => {
-      await rename(file, `${file}.old`);
-      await symlink(`${file}.old`, file);
-    },
-    "is a pipe": async (file) => {
-      await rm(file);
-      execFileSync("mkfifo", [file]);
-    },
-  };
-  for (const [what, change] of Object.entries(changes)) {
-    for (const name of Object.keys(fine())) {
-      const { state, copy } = await staged(t, fine());
-      const file = path.join(state, "workspace", name);
-      // Or a clock that ticks rarely could tell nothing.
-      await utimes(file, 1, 1);
-      const { entries } = await stageState(state, copy, [KEY], true);
-      await change(file);
-      assert.throws(() => [...tarOf(entries, path.dirname(copy))], UnexpectedFileError, `${name} ${what}`);
-    }
-  }
-});
-
-test("c19 the objects of git and other small archives need no second look", async (t) => {
-  const { state, copy } = await staged(t, {
-    "workspace/.git/objects/ab/cd": zlib.deflateSync("blob 4\0fine"),
-    "fine.gz": zlib.gzipSync("fine"),
-    "fine.zip": zipOf({ "a/b.txt": "fine" }),
-    empty: "",
-  });
-  const { entries } = await stageState(state, copy, [KEY], true);
-  assert.ok([...tarOf(entries, path.dirname(copy))].length > 0);
 });
 
 test("c14 what holds no value is kept byte for byte, also what looks like one or like an archive", async (t) => {
