@@ -43,6 +43,74 @@ export function readSmall(file, length) {
   }
 }
 
+/** A file is not what it was, or not what it was taken for. */
+export class UnexpectedFileError extends Error {}
+
+/**
+ * Reads a file that must be as it was seen: whoever wrote down its size has promised that many bytes of it.
+ * @param {string} file
+ * @param {import("node:fs").Stats} seen
+ * @param {Buffer} into as long as the file
+ */
+export function readAsSeen(file, seen, into) {
+  const source = openAsSeen(file, seen);
+  try {
+    readWhole(source, into);
+  } finally {
+    closeSync(source);
+  }
+}
+
+/**
+ * The same, of a large file in parts.
+ * @param {string} file
+ * @param {import("node:fs").Stats} seen
+ * @returns {Generator<Buffer>} each valid until the second one after it is asked for
+ */
+export function* partsAsSeen(file, seen) {
+  const source = openAsSeen(file, seen);
+  try {
+    for (let left = seen.size, turn = 0; left > 0; turn = 1 - turn) {
+      const part = /** @type {Buffer} */ (buffers[turn]).subarray(0, left);
+      readWhole(source, part);
+      yield part;
+      left -= part.length;
+    }
+  } finally {
+    closeSync(source);
+  }
+}
+
+/**
+ * @param {string} file
+ * @param {import("node:fs").Stats} seen
+ */
+function openAsSeen(file, seen) {
+  let source;
+  try {
+    source = openSync(file, READ);
+  } catch (error) {
+    if (hasCode(error, "ENOENT") || hasCode(error, "ELOOP")) throw new UnexpectedFileError();
+    throw error;
+  }
+  const { ino, size, mtimeMs } = fstatSync(source);
+  if (ino === seen.ino && size === seen.size && mtimeMs === seen.mtimeMs) return source;
+  closeSync(source);
+  throw new UnexpectedFileError();
+}
+
+/**
+ * @param {number} source
+ * @param {Buffer} into
+ */
+function readWhole(source, into) {
+  for (let at = 0; at < into.length; ) {
+    const count = readSync(source, into, at, into.length - at, null);
+    if (count === 0) throw new UnexpectedFileError();
+    at += count;
+  }
+}
+
 /**
  * @param {string} from
  * @param {string} to a file that does not exist; what was copied lies there also where a value was found

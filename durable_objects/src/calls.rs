@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use futures_util::future::select;
 use multiclaw_core::edge::EdgeSecret;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::hook::BotId;
@@ -31,7 +32,8 @@ use crate::watch::Care;
 
 /// How long a request for a snapshot waits for it; taking it goes on regardless.
 const SNAPSHOT_WAIT: u32 = 300;
-const POLL: Duration = Duration::from_millis(250);
+/// It is told when there is something to see; but nobody tells it where the tenant was evicted.
+const POLL: Duration = Duration::from_secs(1);
 
 impl Agent {
     pub(crate) async fn call(&self, envelope: Envelope) -> Outcome<Response> {
@@ -378,7 +380,7 @@ impl Agent {
         self.wake_at(now()).await?;
         let deadline = now().saturating_add(multiclaw_core::time::Seconds::new(SNAPSHOT_WAIT));
         while now() < deadline {
-            Delay::from(POLL).await;
+            let told = self.waiting.next();
             if let Some(taken) = self
                 .store
                 .snapshots(domain.owner)?
@@ -390,6 +392,7 @@ impl Agent {
             if !self.life()?.is_taking(id) {
                 break;
             }
+            select(told, Delay::from(POLL)).await;
         }
         Err(Failure::new(
             Code::StorageUnavailable,

@@ -363,6 +363,7 @@ impl Agent {
                 life.saved_while_running(digest, policy, now());
             }
         })?;
+        self.waiting.tell();
         if let Err(failure) = taken.and(resumed) {
             self.log(&failure);
         }

@@ -36,6 +36,7 @@ pub mod solana;
 mod start;
 mod store;
 mod turns;
+mod waiting;
 mod wakes;
 mod wallet;
 mod watch;
@@ -63,6 +64,7 @@ use crate::limits::Limits;
 use crate::port::{Outcome, Tried as _, now};
 use crate::store::Store;
 use crate::turns::Turns;
+use crate::waiting::Waiting;
 use crate::wallet::LastRead;
 use crate::watch::Readings;
 
@@ -81,6 +83,8 @@ pub struct Agent {
     probes: Probes,
     uploads: Uploads,
     turns: Rc<Turns>,
+    /// Who waits for a snapshot.
+    waiting: Waiting,
     wallet: LastRead,
     /// Whether what is sealed is known to be looked after by an alarm.
     has_alarm: Cell<bool>,
@@ -102,6 +106,7 @@ impl DurableObject for Agent {
             probes: Probes::default(),
             uploads: Uploads::default(),
             turns: Rc::default(),
+            waiting: Waiting::default(),
             wallet: LastRead::default(),
             has_alarm: Cell::default(),
         }

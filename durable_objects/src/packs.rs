@@ -156,7 +156,9 @@ impl Agent {
                 "what the snapshot builds on was deleted meanwhile".to_owned(),
             ));
         }
-        self.store.add_snapshot(tenant.owner, snapshot)
+        self.store.add_snapshot(tenant.owner, snapshot)?;
+        self.waiting.tell();
+        Ok(())
     }
 
     /// Nothing is to be built on an incremental snapshot that a container refused.
