@@ -62,7 +62,9 @@ async function main(): Promise<void> {
       .map(({ name, address: asset }) => `${name} (${asset})`);
     console.log(`  development wallet "${label}" ${address} holds ${names.join(", ") || "nothing"}`);
   }
-  console.log(`  Telegram's Bot API is at ${stack.telegram.url}, Slack's at ${stack.slack.url} (docs/life.md)`);
+  console.log(
+    `  Telegram's Bot API is at ${stack.telegram.url}, Slack's at ${stack.slack.url}, Discord's at ${stack.discord.url} (docs/life.md)`,
+  );
   console.log("\nCtrl-C ends it.\n");
 }
 

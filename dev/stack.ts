@@ -1,4 +1,4 @@
-// Everything that a local run consists of, in one Node process plus wrangler: the Solana RPC, the echo model, Telegram's and Slack's
+// Everything that a local run consists of, in one Node process plus wrangler: the Solana RPC, the echo model, Telegram's, Slack's and Discord's
 // APIs, the host of the stand-in containers, and the Worker itself. Used by `npm run dev` and by the black-box tests.
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { bundled } from "./bundle.ts";
 import { devConfig, type WranglerConfig } from "./config.ts";
 import { type Containers, type Engine, onEngine, standIn } from "./containers.ts";
+import { Discord } from "./discord/server.ts";
 import { type EchoModel, startEchoModel } from "./echo-model/server.ts";
 import { forward } from "./forward.ts";
 import { LOOPBACK, ownPort } from "./ports.ts";
@@ -50,6 +51,7 @@ export interface Stack {
   readonly echo: EchoModel;
   readonly telegram: BotApi;
   readonly slack: Slack;
+  readonly discord: Discord;
   readonly containers: Containers;
   /** What wrangler and the Worker have printed so far. */
   readonly logs: readonly string[];
@@ -88,6 +90,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     closing.push(() => telegram.close());
     const slack = await Slack.start({ address: containers.hostAddress });
     closing.push(() => slack.close());
+    const discord = await Discord.start({ address: containers.hostAddress });
+    closing.push(() => discord.close());
 
     const agentDomain = `localhost:${port}`;
     const appOrigin = `http://${agentDomain}`;
@@ -108,6 +112,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       OPENAI_BASE_URL: `${echo.url}/v1`,
       TELEGRAM_API_URL: telegram.url,
       SLACK_API_URL: slack.url,
+      DISCORD_API_URL: discord.url,
       ...containers.vars,
       ...options.vars,
     };
@@ -155,7 +160,20 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await meanwhile?.();
       await startWorker();
     };
-    return { appOrigin, agentDomain, modelsOrigin, rpc, echo, telegram, slack, containers, logs, replaceWorker, stop };
+    return {
+      appOrigin,
+      agentDomain,
+      modelsOrigin,
+      rpc,
+      echo,
+      telegram,
+      slack,
+      discord,
+      containers,
+      logs,
+      replaceWorker,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -24,10 +24,14 @@ const READ_BY = {
   "core/src/webhook.rs": "its length, at the start",
   "durable_objects/src/bot_api.rs": "puts it into the URL of Telegram's Bot API, which wants it there",
   "durable_objects/src/channels.rs": "tells Telegram and the agent what opens their webhook",
+  "durable_objects/src/discord.rs": "tells Discord and its own memory of a channel's address",
+  "durable_objects/src/discord_api.rs":
+    "puts it into the header of a call of Discord's API, or an interaction's into its path",
   "durable_objects/src/edge.rs": "shows an owner the address of their channel",
   "durable_objects/src/inbox.rs": "puts it into the header of a message to the agent",
   "durable_objects/src/injection.rs": "writes it to the container's standard input",
   "durable_objects/src/models.rs": "puts it into the header of a provider's request",
+  "durable_objects/src/turns.rs": "makes the path of an interaction's answer",
   "durable_objects/src/slack_api.rs": "puts it into the header of a call of Slack's Web API",
 };
 /** Where a caller's text is compared with a secret, each time by `Secret::ct_eq`. */
@@ -40,6 +44,7 @@ const PUBLIC_PREFIX = "value.expose().starts_with(SETUP_TOKEN)";
 /** The only files that send requests, and what they send them to. */
 const SENDERS = {
   "durable_objects/src/bot_api.rs": "Telegram's Bot API, or the operator's TELEGRAM_API_URL",
+  "durable_objects/src/discord_api.rs": "Discord's API, or the operator's DISCORD_API_URL",
   "durable_objects/src/models.rs": "a provider of models: the operator's base URL, or the catalogue's",
   "durable_objects/src/slack_api.rs": "Slack's Web API, or the operator's SLACK_API_URL",
   "durable_objects/src/solana.rs": "an RPC endpoint of SOLANA_RPC_URLS",
@@ -95,7 +100,7 @@ test("a token's signature is checked by its library alone, and a ticket is looke
   assert.match(sources.get("durable_objects/src/store/access.rs") ?? "", /DELETE FROM tickets WHERE hash = \?/);
 });
 
-test("requests are sent by four files, to the operator's addresses, and follow no redirect", () => {
+test("requests are sent by five files, to the operator's addresses, and follow no redirect", () => {
   assert.deepEqual(
     holding(/\bFetch::|\bfetch_with_str\b|\bfetch_with_request\b(?!.*stub)/).filter((name) => !(name in SENDERS)),
     [

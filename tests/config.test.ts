@@ -132,6 +132,12 @@ const CASES: [string, Change, () => Promise<Answer>, string][] = [
     askChallenge,
     "SLACK_API_URL",
   ],
+  [
+    "a DISCORD_API_URL with a path",
+    { vars: { DISCORD_API_URL: "https://discord.example/api" } },
+    askChallenge,
+    "DISCORD_API_URL",
+  ],
   ["a budget in words", { vars: { PLATFORM_DAILY_REQUESTS: "few" } }, askUsage, "PLATFORM_DAILY_REQUESTS"],
   ["a budget below zero", { vars: { PLATFORM_DAILY_TOKENS: "-1" } }, askUsage, "PLATFORM_DAILY_TOKENS"],
   ["an OWNERSHIP_MAX_AGE in words", { vars: { OWNERSHIP_MAX_AGE: "ten" } }, askSession, "OWNERSHIP_MAX_AGE"],

@@ -16,7 +16,7 @@ const channel = (more: Partial<Channel> = {}): Channel => ({
   account: "bot in Workspace",
   ...more,
 });
-const [slack = assert.fail()] = EDGE_KINDS;
+const [slack = assert.fail(), discord = assert.fail()] = EDGE_KINDS;
 
 test("its facts are whose bot it is, how its token begins, and what came last", () => {
   assert.equal(edgeFacts(channel(), NOW), "bot in Workspace. Token xoxb-123…. Last message 2 days ago.");
@@ -31,11 +31,14 @@ test("its facts are whose bot it is, how its token begins, and what came last", 
 test("one that nothing came to yet says that it waits", () => {
   assert.equal(edgeState(channel({ state: "off" })), "Not connected");
   assert.equal(edgeState(channel({ state: "connecting" })), "Waiting for its first event");
+  assert.equal(edgeState(channel({ name: "discord", state: "connecting" })), "Connecting");
   assert.equal(edgeState(channel()), "Connected");
 });
 
 test("people are named as the channel names them", () => {
   assert.deepEqual(parseEdgePeople(slack, "U024BE7LH, W1 U024BE7LH"), { people: ["U024BE7LH", "W1"], fault: "" });
   assert.match(parseEdgePeople(slack, "U024BE7LH @friend").fault, /^@friend names nobody at Slack/);
+  assert.equal(parseEdgePeople(discord, "53908232506183680").fault, "");
+  assert.match(parseEdgePeople(discord, "U024BE7LH").fault, /names nobody at Discord/);
   assert.match(parseEdgePeople(slack, " ").fault, /at least one/);
 });

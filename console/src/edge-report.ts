@@ -6,11 +6,13 @@ import { formatAgo, formatCount } from "./format.ts";
 /** What is absent stays as it is. */
 export interface EdgeChange extends ChannelChange {
   readonly signingSecret?: string;
+  readonly applicationId?: string;
+  readonly publicKey?: string;
 }
 
 export interface EdgeField {
   /** The service's name of it. */
-  readonly name: "token" | "signingSecret";
+  readonly name: "token" | "signingSecret" | "applicationId" | "publicKey";
   readonly label: string;
   readonly placeholder: string;
   /** Nobody may read it off the screen. */
@@ -49,11 +51,32 @@ export const EDGE_KINDS: readonly EdgeKind[] = [
       example: "U024BE7LH",
     },
   },
+  {
+    name: "discord",
+    title: "Discord",
+    hint:
+      "People use the command /ask of an application of yours at Discord, and the agent answers within 15 minutes. Make the application at " +
+      "discord.com/developers/applications, and install it where it is to be used.",
+    urlLabel: "Interactions endpoint URL",
+    urlHint: "Discord is told of it, and of the command, when it is connected here. You need not enter it.",
+    fields: [
+      { name: "applicationId", label: "Application ID", placeholder: "Digits", isSecret: false },
+      { name: "publicKey", label: "Public Key", placeholder: "64 letters and digits", isSecret: false },
+      { name: "token", label: "Bot's token", placeholder: "Three parts with dots between", isSecret: true },
+    ],
+    people: {
+      label: "Their user IDs at Discord",
+      hint: "With Developer Mode switched on in Discord, a right click on a person shows Copy User ID.",
+      form: /^(0|[1-9]\d{0,19})$/,
+      example: "53908232506183680",
+    },
+  },
 ];
 
 export function edgeState(channel: Channel): string {
   if (channel.state === "off") return "Not connected";
-  return channel.state === "connected" ? "Connected" : "Waiting for its first event";
+  if (channel.state === "connected") return "Connected";
+  return channel.name === "discord" ? "Connecting" : "Waiting for its first event";
 }
 
 /** "bot in Workspace. Token xoxb-123…. Last message 3 days ago. 2 messages wait for the agent." Empty for one that is off. */

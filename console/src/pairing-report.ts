@@ -25,5 +25,5 @@ export const codeText = ({ code }: Waiting): string => (code === undefined ? "" 
 export function nobodyText(state: AgentState | null): string {
   return state === "running"
     ? "Nobody waits."
-    : "Nobody waits at Slack. Who waits at Telegram, and which devices, is told by the running agent.";
+    : "Nobody waits at Slack or Discord. Who waits at Telegram, and which devices, is told by the running agent.";
 }

@@ -26,6 +26,8 @@ pub enum Entry {
     StrangersHeldBack,
     /// Telegram was told to send no more messages of an owner's bot, or could not be told; what it sends is not taken.
     WebhookRemoved { told: bool },
+    /// Discord was told to send no more of what an owner's application is asked, or could not be told; what it sends is not taken.
+    ApplicationLeft { told: bool },
     /// The owner rejected what their agent had proposed.
     ProposalRejected { wallet: Wallet },
     /// The owner signed what their agent had proposed, and it was passed on.

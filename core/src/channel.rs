@@ -29,6 +29,8 @@ pub enum People {
     Telegram,
     /// A letter, and letters and digits.
     Slack,
+    /// A number.
+    Discord,
 }
 
 impl People {
@@ -36,7 +38,9 @@ impl People {
     #[must_use]
     pub fn parse(self, text: &str) -> Option<PersonId> {
         let fits = match self {
-            Self::Telegram => text.parse().is_ok_and(|it: u64| it.to_string() == text),
+            Self::Telegram | Self::Discord => {
+                text.parse().is_ok_and(|it: u64| it.to_string() == text)
+            }
             Self::Slack => text.starts_with(['U', 'W']) && text.len() > 1 && is_id(text),
         };
         fits.then(|| PersonId(text.to_owned()))
@@ -46,6 +50,7 @@ impl People {
         match self {
             Self::Telegram => "a list of 1 to 100 numbers of people at Telegram, as texts",
             Self::Slack => "a list of 1 to 100 member IDs of people at Slack, like U024BE7LH",
+            Self::Discord => "a list of 1 to 100 user IDs of people at Discord, as texts of digits",
         }
     }
 }
@@ -289,6 +294,11 @@ pub struct ChannelView {
     pub account: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_url: Option<String>,
+    /// Of Discord alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -358,6 +368,7 @@ mod tests {
             (People::Slack, "W012A3CDE", "C024BE91L"),
             (People::Slack, "U1", "U"),
             (People::Slack, "U1", "u024be7lh"),
+            (People::Discord, "53908232506183680", "mason#1337"),
         ] {
             let listed = |text| Admission::parse_for(people, Some("allowlist"), Some(vec![text]));
             assert!(listed(good).is_ok(), "{good}");

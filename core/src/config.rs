@@ -67,9 +67,10 @@ impl WebOrigin {
     }
 }
 
-/// Where Telegram's Bot API is, and Slack's.
+/// Where the APIs of channels are.
 const TELEGRAM: &str = "https://api.telegram.org";
 const SLACK: &str = "https://slack.com";
+const DISCORD: &str = "https://discord.com";
 
 /// `APP_ORIGINS`, `AGENT_DOMAIN` and `MODELS_ORIGIN`: which hosts are ours and what each serves; and the origins of channels.
 #[derive(Debug, Clone)]
@@ -80,6 +81,7 @@ pub struct Hosts {
     models: Option<WebOrigin>,
     telegram: Option<WebOrigin>,
     slack: Option<WebOrigin>,
+    discord: Option<WebOrigin>,
 }
 
 /// What a host serves.
@@ -127,6 +129,7 @@ impl Hosts {
             models: origin("MODELS_ORIGIN")?,
             telegram: origin("TELEGRAM_API_URL")?,
             slack: origin("SLACK_API_URL")?,
+            discord: origin("DISCORD_API_URL")?,
             app,
             primary,
             agent_domain,
@@ -178,6 +181,12 @@ impl Hosts {
     #[must_use]
     pub fn slack_api(&self) -> &str {
         self.slack.as_ref().map_or(SLACK, WebOrigin::as_str)
+    }
+
+    /// Where Discord's API is; `DISCORD_API_URL`.
+    #[must_use]
+    pub fn discord_api(&self) -> &str {
+        self.discord.as_ref().map_or(DISCORD, WebOrigin::as_str)
     }
 
     /// The origin that serves an agent.

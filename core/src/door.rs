@@ -3,8 +3,10 @@
 
 use core::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::edge::EdgeChannel;
-use crate::encoding::{base32, from_base32};
+use crate::encoding::{base32, from_base32, hex};
 use crate::ids::{Asset, Wallet};
 use crate::sealing::{SealError, SealingKey, SealingKeys};
 use crate::secret::Secret;
@@ -66,6 +68,12 @@ impl DoorPath {
             path.expose()
         ))
     }
+}
+
+/// Tells one address from another, and nothing of it.
+#[must_use]
+pub fn mark(url: &Secret) -> String {
+    hex(&Sha256::digest(url.expose()))
 }
 
 /// The proof is a secret.
@@ -163,6 +171,7 @@ mod tests {
         }
         let others = SealingKeys::new(key(9), None);
         assert_eq!(others.admits_at(SLACK, asset(1), &right), None);
+        assert_eq!(keys.admits_at(EdgeChannel::Discord, asset(1), &right), None);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! whose answers the object posts (decision 62). Here is what an owner sets of one, and the row that the object keeps.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::channel::{Admission, People, PersonId};
 use crate::error::Problem;
 use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
 
 /// The companies' own names of things are short.
 const MAX_ID: usize = 24;
@@ -15,10 +16,11 @@ const MAX_ID: usize = 24;
 #[serde(rename_all = "lowercase")]
 pub enum EdgeChannel {
     Slack,
+    Discord,
 }
 
 impl EdgeChannel {
-    pub const ALL: [Self; 1] = [Self::Slack];
+    pub const ALL: [Self; 2] = [Self::Slack, Self::Discord];
 
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -30,6 +32,7 @@ impl EdgeChannel {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Slack => "slack",
+            Self::Discord => "discord",
         }
     }
 
@@ -38,6 +41,7 @@ impl EdgeChannel {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Slack => "Slack",
+            Self::Discord => "Discord",
         }
     }
 
@@ -45,6 +49,7 @@ impl EdgeChannel {
     pub const fn people(self) -> People {
         match self {
             Self::Slack => People::Slack,
+            Self::Discord => People::Discord,
         }
     }
 
@@ -53,6 +58,7 @@ impl EdgeChannel {
     pub const fn secrets(self) -> &'static [EdgeSecret] {
         match self {
             Self::Slack => &[EdgeSecret::SlackToken, EdgeSecret::SlackSigning],
+            Self::Discord => &[EdgeSecret::DiscordToken],
         }
     }
 
@@ -60,6 +66,7 @@ impl EdgeChannel {
     pub const fn token(self) -> EdgeSecret {
         match self {
             Self::Slack => EdgeSecret::SlackToken,
+            Self::Discord => EdgeSecret::DiscordToken,
         }
     }
 }
@@ -69,11 +76,13 @@ impl EdgeChannel {
 pub enum EdgeSecret {
     SlackToken,
     SlackSigning,
+    DiscordToken,
 }
 
 const SLACK_TOKEN_LENGTH: core::ops::RangeInclusive<usize> = 24..=256;
 const SLACK_TOKEN_PREFIX: &str = "xoxb-";
 const SIGNING_LENGTH: usize = 32;
+const DISCORD_TOKEN_LENGTH: core::ops::RangeInclusive<usize> = 50..=128;
 
 impl EdgeSecret {
     /// Under which it is sealed; none of them is a name of the catalogue.
@@ -82,6 +91,7 @@ impl EdgeSecret {
         match self {
             Self::SlackToken => "slack",
             Self::SlackSigning => "slack-signing",
+            Self::DiscordToken => "discord",
         }
     }
 
@@ -89,7 +99,7 @@ impl EdgeSecret {
     #[must_use]
     pub const fn field(self) -> &'static str {
         match self {
-            Self::SlackToken => "token",
+            Self::SlackToken | Self::DiscordToken => "token",
             Self::SlackSigning => "signingSecret",
         }
     }
@@ -101,6 +111,9 @@ impl EdgeSecret {
             }
             Self::SlackSigning => {
                 "be the app's signing secret of Slack: 32 hexadecimal digits in lower case"
+            }
+            Self::DiscordToken => {
+                "be a bot's token of Discord: three parts of letters, digits, `-` and `_`, with dots between, 50 to 128 in all"
             }
         }
     }
@@ -129,6 +142,17 @@ impl EdgeSecret {
                         .bytes()
                         .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
             }
+            Self::DiscordToken => {
+                let is_part = |part: &str| {
+                    !part.is_empty()
+                        && part
+                            .bytes()
+                            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+                };
+                DISCORD_TOKEN_LENGTH.contains(&value.len())
+                    && value.split('.').count() == 3
+                    && value.split('.').all(is_part)
+            }
         }
     }
 }
@@ -148,6 +172,11 @@ pub fn is_id(text: &str) -> bool {
 pub enum Account {
     /// A workspace, and the bot's own number as a member of it.
     Slack { team: String, user: String },
+    /// An application, with the key that what comes is signed with.
+    Discord {
+        application: String,
+        public_key: String,
+    },
 }
 
 /// The row that an object keeps of a channel, beside its sealed secrets.
@@ -169,6 +198,14 @@ pub struct EdgeRow {
     pub last_message_at: Option<Timestamp>,
     #[serde(default)]
     pub problem: Option<String>,
+    /// A mark of the address that the company was told, where it can be told.
+    #[serde(default)]
+    pub registered: Option<String>,
+    /// Failed tries to tell it, and when the next one is due.
+    #[serde(default)]
+    pub attempts: u32,
+    #[serde(default)]
+    pub register_at: Option<Timestamp>,
 }
 
 impl EdgeRow {
@@ -182,8 +219,32 @@ impl EdgeRow {
             by_old_door: false,
             last_message_at: None,
             problem: None,
+            registered: None,
+            attempts: 0,
+            register_at: None,
         }
     }
+}
+
+/// What a company makes of a call of its API.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Told {
+    Done(Value),
+    /// It did not do it, and says why.
+    Refused(String),
+    /// It did not do it, and is to be asked again no sooner.
+    Later(Seconds),
+    /// Nobody can tell whether it did.
+    Unknown,
+}
+
+const LONGEST_PAUSE: u32 = 3600;
+const USUAL_PAUSE: u32 = 30;
+
+/// How long a company wants to be left alone, within reason.
+#[must_use]
+pub fn pause_of(seconds: Option<u32>) -> Seconds {
+    Seconds::new(seconds.unwrap_or(USUAL_PAUSE).clamp(1, LONGEST_PAUSE))
 }
 
 /// What becomes of somebody who writes.
@@ -252,6 +313,24 @@ mod tests {
         ] {
             let field = refused(EdgeSecret::SlackSigning, bad);
             assert_eq!(field.as_deref(), Some("signingSecret"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_discord_has_three_parts() {
+        let token = "MTIzNDU2Nzg5MDEyMzQ1Njc4OQ.G1a2b3.abcdefghijklmnopqrstuvwxyzABCDEFGH-_01";
+        assert_eq!(refused(EdgeSecret::DiscordToken, token), None);
+        for bad in [
+            "",
+            &token.replace('.', "-"),
+            &format!("{token}.x"),
+            &token.replace("G1a2b3", ""),
+            &format!("{token} "),
+            "a.b.c",
+            &format!("{token}{}", "x".repeat(100)),
+        ] {
+            let field = refused(EdgeSecret::DiscordToken, bad);
+            assert_eq!(field.as_deref(), Some("token"), "{bad}");
         }
     }
 

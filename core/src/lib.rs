@@ -9,6 +9,7 @@ pub mod channel;
 pub mod closing;
 pub mod config;
 pub mod csrf;
+pub mod discord;
 pub mod door;
 pub mod edge;
 pub mod egress;

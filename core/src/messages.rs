@@ -159,6 +159,11 @@ pub enum OwnerCall {
         /// Likewise.
         #[serde(serialize_with = "exposed_if_any")]
         signing_secret: Option<Secret>,
+        /// Likewise, of Discord's application.
+        #[serde(default)]
+        application: Option<String>,
+        #[serde(default)]
+        public_key: Option<String>,
         admission: Admission,
     },
     DeleteEdgeChannel {
@@ -377,6 +382,8 @@ mod tests {
                 channel: EdgeChannel::Slack,
                 token: Some(Secret::new("xoxb-1".to_owned())),
                 signing_secret: None,
+                application: Some("7".to_owned()),
+                public_key: None,
                 admission: Admission::Pairing,
             },
             OwnerCall::DeleteEdgeChannel {

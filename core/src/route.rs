@@ -142,7 +142,7 @@ const fn row(method: &'static str, path: &'static str, target: Target) -> Row {
 /// The interface of the app origin: what is not here are the console's files. `docs/openapi.yaml` describes each row
 /// (`core/tests/interface.rs`). A path stands before those whose `{...}` it would fill.
 #[rustfmt::skip]
-pub const INTERFACE: [Row; 47] = [
+pub const INTERFACE: [Row; 48] = [
     row("GET", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("HEAD", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("GET", "/v1/openapi.json", Target::App(AppRoute::Description)),
@@ -189,6 +189,7 @@ pub const INTERFACE: [Row; 47] = [
     row("POST", "/v1/agents/{asset}/pairing/{id}/reject", Target::Pairing(AgentRoute::RejectPairing)),
     row("POST", "/hooks/telegram/{asset}/{hook}", Target::TelegramHook),
     row("POST", "/hooks/slack/{asset}/{hook}", Target::EdgeHook(EdgeChannel::Slack)),
+    row("POST", "/hooks/discord/{asset}/{hook}", Target::EdgeHook(EdgeChannel::Discord)),
     row("POST", "/hooks/solana", Target::App(AppRoute::SolanaHook)),
 ];
 

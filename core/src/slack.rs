@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use crate::channel::{People, PersonId};
-use crate::edge::is_id;
+use crate::edge::{Told, is_id, pause_of};
 use crate::encoding::from_hex;
 use crate::secret::Secret;
 use crate::time::{Seconds, Timestamp};
@@ -194,31 +194,13 @@ pub fn escaped(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
-/// What Slack makes of a call of its Web API.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Told {
-    Done(Value),
-    /// It did not do it, and says why.
-    Refused(String),
-    /// It did not do it, and is to be asked again no sooner.
-    Later(Seconds),
-    /// Nobody can tell whether it did.
-    Unknown,
-}
-
-const LONGEST_PAUSE: u32 = 3600;
-const USUAL_PAUSE: u32 = 30;
 const MAX_REASON: usize = 60;
 
 /// Reads an answer of the Web API (docs.slack.dev/apis/web-api).
 #[must_use]
 pub fn told(status: u16, retry_after: Option<&str>, body: &str) -> Told {
     let pause = retry_after.and_then(|text| text.trim().parse().ok());
-    let later = || {
-        Told::Later(Seconds::new(
-            pause.unwrap_or(USUAL_PAUSE).clamp(1, LONGEST_PAUSE),
-        ))
-    };
+    let later = || Told::Later(pause_of(pause));
     if status == 429 {
         return later();
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::channel::PersonId;
 use crate::edge::EdgeChannel;
+use crate::time::Timestamp;
 
 /// The path of the gateway's chat completions, which the image enables.
 pub const PATH: &str = "/v1/chat/completions";
@@ -25,6 +26,11 @@ const MAX_PARTS: usize = 10;
 /// What the gateway says where the agent chose to say nothing.
 const NOTHING_SAID: &str = "No response from OpenClaw.";
 const CUT: &str = "\u{2026} (the rest is too long for this channel)";
+
+/// What is said where an answer must be given, and the agent gives none.
+pub const NOTHING: &str = "(The agent has nothing to say.)";
+/// Under which the token of an interaction is sealed.
+pub const SEALED_AS: &str = "discord-interaction";
 
 /// What is said in the agent's place, where asking it has failed again and again.
 pub const SORRY: &str = "The agent could not answer this. Try again later.";
@@ -71,6 +77,15 @@ pub enum Place {
         thread: Option<String>,
         direct: bool,
     },
+    Discord {
+        application: String,
+        person: PersonId,
+        direct: bool,
+        /// What lets an answer through, sealed.
+        token: String,
+        /// It does so no longer.
+        until: Timestamp,
+    },
 }
 
 impl Place {
@@ -78,6 +93,7 @@ impl Place {
     pub const fn channel(&self) -> EdgeChannel {
         match self {
             Self::Slack { .. } => EdgeChannel::Slack,
+            Self::Discord { .. } => EdgeChannel::Discord,
         }
     }
 
@@ -100,6 +116,17 @@ impl Place {
                     person.as_str()
                 )
             }
+            Self::Discord { person, direct, .. } => {
+                let how = if *direct {
+                    "to you alone"
+                } else {
+                    "where others read it"
+                };
+                format!(
+                    "This message came by Discord, from the user {}, {how}. The answer is posted there.",
+                    person.as_str()
+                )
+            }
         }
     }
 
@@ -108,6 +135,34 @@ impl Place {
     pub const fn longest_post(&self) -> usize {
         match self {
             Self::Slack { .. } => 3900,
+            Self::Discord { .. } => 2000,
+        }
+    }
+
+    /// Whether no answer is taken there any more.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Slack { .. } => false,
+            Self::Discord { until, .. } => *until <= now,
+        }
+    }
+
+    /// Whether a post may be made again where nobody knows what became of it: it takes the place of the one before.
+    #[must_use]
+    pub const fn is_replaced(&self, post: u32) -> bool {
+        match self {
+            Self::Slack { .. } => false,
+            Self::Discord { .. } => post == 0,
+        }
+    }
+
+    /// What is said where the agent says nothing.
+    #[must_use]
+    pub const fn silence(&self) -> Option<&'static str> {
+        match self {
+            Self::Slack { .. } => None,
+            Self::Discord { .. } => Some(NOTHING),
         }
     }
 }
@@ -184,10 +239,11 @@ pub fn parts(answer: &str, longest: usize) -> Vec<String> {
         let (head, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
         let cut = match tail {
             "" => None,
-            _ => head
-                .rfind('\n')
-                .or_else(|| head.rfind(' '))
-                .filter(|at| *at > 0),
+            // One near its beginning would make many short posts.
+            _ => [head.rfind('\n'), head.rfind(' ')]
+                .into_iter()
+                .flatten()
+                .find(|at| *at > head.len() / 2),
         };
         let (part, next) = cut
             .and_then(|at| rest.split_at_checked(at))
@@ -266,7 +322,8 @@ mod tests {
         assert_eq!(parts(" one ", 10), ["one"]);
         assert!(parts("  ", 10).is_empty());
         assert_eq!(parts("one two three", 8), ["one two", "three"]);
-        assert_eq!(parts("one\ntwo three", 9), ["one", "two three"]);
+        assert_eq!(parts("one two\nthree", 9), ["one two", "three"]);
+        assert_eq!(parts("a bcdefghijkl", 8), ["a bcdefg", "hijkl"]);
         assert_eq!(parts("äöüäöü", 4), ["äöüä", "öü"]);
         assert_eq!(parts(" lead", 10), ["lead"]);
         let long = parts(&"word ".repeat(10_000), 100);
@@ -278,6 +335,25 @@ mod tests {
         assert!(long.last().is_some_and(|last| last.ends_with(CUT)));
         let exact = "x".repeat(1000);
         assert_eq!(parts(&exact, 100).concat(), exact);
+    }
+
+    #[test]
+    fn an_answer_at_discord_has_its_time_and_its_place() {
+        let now = Timestamp::from_millis(1000);
+        let place = Place::Discord {
+            application: "1".to_owned(),
+            person: People::Discord.parse("7").unwrap(),
+            direct: false,
+            token: "sealed".to_owned(),
+            until: now,
+        };
+        assert!(place.is_over(now) && !place.is_over(Timestamp::from_millis(999)));
+        assert!(place.is_replaced(0) && !place.is_replaced(1));
+        assert!(place.silence().is_some() && !question(&place, "c", "x").contains("sealed"));
+        let text = serde_json::to_string(&place).unwrap();
+        assert_eq!(serde_json::from_str::<Place>(&text).unwrap(), place);
+        let slack = self::place(true);
+        assert!(!slack.is_over(now) && !slack.is_replaced(0) && slack.silence().is_none());
     }
 
     #[test]

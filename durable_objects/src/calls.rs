@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use futures_util::future::select;
-use multiclaw_core::edge::EdgeSecret;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::hook::BotId;
 use multiclaw_core::ids::{Asset, SessionId, SnapshotId};
@@ -23,7 +22,7 @@ use worker::{Delay, Response};
 
 use crate::Agent;
 use crate::choices::Changes;
-use crate::edge::Sent;
+use crate::edge::{Given, Sent};
 use crate::port::{Outcome, now, random};
 use crate::reply::{empty, json};
 use crate::settings;
@@ -263,12 +262,16 @@ impl Agent {
                 channel,
                 token,
                 signing_secret,
+                application,
+                public_key,
                 admission,
             } => {
-                let given = [
-                    (EdgeSecret::SlackToken, token),
-                    (EdgeSecret::SlackSigning, signing_secret),
-                ];
+                let given = Given {
+                    token,
+                    signing_secret,
+                    application,
+                    public_key,
+                };
                 let put = self.put_edge_channel(&tenant, channel, given, admission);
                 json(200, &put.await?)
             }

@@ -77,6 +77,8 @@ impl Agent {
             effect: None,
             account: None,
             request_url: None,
+            application_id: None,
+            public_key: None,
         })
     }
 
@@ -265,13 +267,19 @@ impl Agent {
         Ok(hook.mark(origin.primary().as_str(), tenant.asset))
     }
 
-    /// Tells Telegram where to send what people write.
+    /// Tells Telegram, and Discord, where to send what people write.
     pub(crate) async fn register(&self, term: &Term) -> Outcome<()> {
         let tenant = Tenant {
             asset: term.domain.asset,
             owner: term.domain.owner,
         };
-        let Some(channel) = self.channel_of(&tenant)? else {
+        let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now());
+        if is_due(self.discord_due(&tenant)?) {
+            self.register_discord(term).await?;
+        }
+        let channel = self.channel_of(&tenant)?;
+        let Some(channel) = channel.filter(|_| self.registration_due(&tenant).is_ok_and(is_due))
+        else {
             return Ok(());
         };
         let bot = channel.bot();

@@ -176,14 +176,14 @@ impl Agent {
         }
     }
 
-    /// Whether Telegram is to be told of the channel's webhook now.
+    /// Whether Telegram or Discord is to be told where to send messages now.
     fn is_to_register(&self, term: &Term) -> Outcome<bool> {
         let tenant = Tenant {
             asset: term.domain.asset,
             owner: term.domain.owner,
         };
-        let due = self.registration_due(&tenant)?;
-        Ok(due.is_some_and(|due| due <= now()))
+        let dues = [self.registration_due(&tenant)?, self.discord_due(&tenant)?];
+        Ok(dues.into_iter().flatten().any(|due| due <= now()))
     }
 
     /// Destroys what runs without saving it, and writes that down.

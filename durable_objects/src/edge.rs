@@ -27,6 +27,23 @@ const MAX_NAME: usize = 80;
 const OLD_DOOR: &str =
     "Slack sends to an address that will end soon. Give it the one that is shown here.";
 
+/// What an owner gives for a channel; what is absent stays.
+pub(crate) struct Given {
+    pub(crate) token: Option<Secret>,
+    pub(crate) signing_secret: Option<Secret>,
+    pub(crate) application: Option<String>,
+    pub(crate) public_key: Option<String>,
+}
+
+impl Given {
+    const fn secret(&self, which: EdgeSecret) -> Option<&Secret> {
+        match which {
+            EdgeSecret::SlackToken | EdgeSecret::DiscordToken => self.token.as_ref(),
+            EdgeSecret::SlackSigning => self.signing_secret.as_ref(),
+        }
+    }
+}
+
 /// What a request to a door brought.
 pub(crate) struct Sent {
     pub(crate) owner: Wallet,
@@ -43,7 +60,7 @@ impl Agent {
         let row = row.filter(|_| token.is_some());
         let state = match &row {
             None => ChannelState::Off,
-            Some(row) if row.reached => ChannelState::Connected,
+            Some(row) if row.reached || row.registered.is_some() => ChannelState::Connected,
             Some(_) => ChannelState::Connecting,
         };
         let hosts = settings::hosts(&self.env)?;
@@ -54,6 +71,13 @@ impl Agent {
         let admission = admission.unwrap_or_default();
         let by_old_door = row.as_ref().is_some_and(|row| row.by_old_door);
         let problem = row.as_ref().and_then(|row| row.problem.clone());
+        let ids = match row.as_ref().map(|row| row.account.clone()) {
+            Some(Account::Discord {
+                application,
+                public_key,
+            }) => (Some(application), Some(public_key)),
+            Some(Account::Slack { .. }) | None => (None, None),
+        };
         Ok(ChannelView {
             name: channel.as_str().to_owned(),
             state,
@@ -65,25 +89,26 @@ impl Agent {
             warning: admission.warning().map(str::to_owned),
             admission,
             effect: None,
+            application_id: ids.0,
+            public_key: ids.1,
             account: row.map(|row| row.name),
             request_url: Some(url.expose().to_owned()),
         })
     }
 
-    /// Sets who may write, and the secrets that are given. The agent is told nothing: it never has them.
+    /// Sets who may write, and what else is given. The agent is told nothing: it never has a channel's secrets.
     pub(crate) async fn put_edge_channel(
         &self,
         tenant: &Tenant,
         channel: EdgeChannel,
-        given: [(EdgeSecret, Option<Secret>); 2],
+        given: Given,
         admission: Admission,
     ) -> Outcome<ChannelView> {
         let mut parsed = Vec::new();
-        for (secret, value) in given {
-            let value = value.map(|value| secret.parse(value)).transpose()?;
+        for secret in channel.secrets() {
             let kept = self.store.sealed(tenant.owner, secret.as_str())?;
-            match value {
-                Some(value) => parsed.push((secret, value)),
+            match given.secret(*secret).cloned() {
+                Some(value) => parsed.push((*secret, secret.parse(value)?)),
                 None if kept.is_none() => {
                     let expected = "a text, as there is none yet";
                     return Err(Problem::field(secret.field(), expected).into());
@@ -91,51 +116,80 @@ impl Agent {
                 None => {}
             }
         }
+        let is_same_app = given.application.is_none() && given.public_key.is_none();
         let of_token = |(secret, _): &&(EdgeSecret, Secret)| *secret == channel.token();
-        let row = match parsed.iter().find(of_token) {
-            Some((_, token)) => {
-                self.learn(token);
-                let (account, name) = self.whose(channel, token).await?;
+        let given_token = parsed.iter().find(of_token).map(|(_, token)| token.clone());
+        let former = self.store.edge_channel(tenant.owner, channel)?;
+        let row = match (&former, &given_token) {
+            (Some(former), None) if is_same_app => EdgeRow {
+                admission,
+                ..former.clone()
+            },
+            (former, _) => {
+                let token = match given_token {
+                    Some(token) => token,
+                    None => self.kept_token(tenant, channel)?,
+                };
+                self.learn(&token);
+                let (account, name) = match channel {
+                    EdgeChannel::Slack => self.slack_account(&token).await?,
+                    EdgeChannel::Discord => {
+                        self.discord_account(&given, former.as_ref(), &token)
+                            .await?
+                    }
+                };
                 // The company may have taken its time, and the asset may have moved meanwhile.
                 let owner = self.store.domain()?.map(|domain| domain.owner);
                 if owner != Some(tenant.owner) {
                     return Err(Problem::not_yours().into());
                 }
-                let former = self.store.edge_channel(tenant.owner, channel)?;
-                match former.filter(|former| former.account == account) {
-                    Some(former) => EdgeRow {
+                let present = self.store.edge_channel(tenant.owner, channel)?;
+                match present.filter(|present| present.account == account) {
+                    Some(present) => EdgeRow {
                         name,
                         admission,
-                        ..former
+                        ..present
                     },
                     None => EdgeRow::new(account, name, admission),
                 }
             }
-            None => {
-                let row = self.store.edge_channel(tenant.owner, channel)?;
-                let row =
-                    row.ok_or_else(|| Failure::internal("a channel's secrets, and no row"))?;
-                EdgeRow { admission, ..row }
-            }
+        };
+        let is_other = former.is_some_and(|former| former.account != row.account);
+        let farewell = match (channel, is_other) {
+            (EdgeChannel::Discord, true) => self.discord_farewell(tenant)?,
+            _ => None,
         };
         for (secret, value) in &parsed {
             let token = Some(value.redacted()).filter(|_| *secret == channel.token());
             let shown = token.as_ref().map(Redacted::as_str).unwrap_or_default();
             self.put_sealed(tenant, secret.as_str(), value, shown)?;
         }
+        let is_kept = parsed.is_empty() && is_same_app;
         let row = EdgeRow {
-            reached: row.reached && parsed.is_empty(),
-            problem: row.problem.filter(|_| parsed.is_empty()),
+            reached: row.reached && is_kept,
+            registered: row.registered.filter(|_| is_kept),
+            register_at: row.register_at.filter(|_| is_kept),
+            problem: row.problem.filter(|_| is_kept),
             ..row
         };
         self.store.save_edge_channel(tenant.owner, channel, &row)?;
+        farewell.into_iter().for_each(|leave| leave(self));
         self.wake_at(now()).await?;
         self.edge_view(tenant, channel)
     }
 
-    async fn whose(&self, channel: EdgeChannel, token: &Secret) -> Outcome<(Account, String)> {
+    fn kept_token(&self, tenant: &Tenant, channel: EdgeChannel) -> Outcome<Secret> {
+        match self.own_sealed(tenant, channel.token().as_str())? {
+            OwnSecret::Value(token) => Ok(token),
+            OwnSecret::Nothing | OwnSecret::Unreadable => {
+                let expected = "a text: the one that there was can't be opened any more";
+                Err(Problem::field("token", expected).into())
+            }
+        }
+    }
+
+    async fn slack_account(&self, token: &Secret) -> Outcome<(Account, String)> {
         let hosts = settings::hosts(&self.env)?;
-        let EdgeChannel::Slack = channel;
         let said = slack_api::whose(hosts.slack_api(), token).await?;
         let text = |name: &str| said.get(name).and_then(Value::as_str);
         let id = |name: &str| text(name).filter(|id| is_id(id)).map(str::to_owned);
@@ -153,7 +207,12 @@ impl Agent {
         tenant: &Tenant,
         channel: EdgeChannel,
     ) -> Outcome<ChannelView> {
+        let farewell = match channel {
+            EdgeChannel::Discord => self.discord_farewell(tenant)?,
+            EdgeChannel::Slack => None,
+        };
         self.store.delete_edge_channel(tenant.owner, channel)?;
+        farewell.into_iter().for_each(|leave| leave(self));
         self.edge_view(tenant, channel)
     }
 
@@ -174,9 +233,16 @@ impl Agent {
         let tenant = tenant.ok_or_else(gone)?;
         let row = self.store.edge_channel(tenant.owner, channel)?;
         let row = row.ok_or_else(gone)?;
-        let EdgeChannel::Slack = channel;
+        match channel {
+            EdgeChannel::Slack => self.take_event(&tenant, row, sent).await,
+            EdgeChannel::Discord => self.take_interaction(&tenant, row, &sent).await,
+        }
+    }
+
+    async fn take_event(&self, tenant: &Tenant, row: EdgeRow, sent: Sent) -> Outcome<Response> {
+        let channel = EdgeChannel::Slack;
         let name = EdgeSecret::SlackSigning.as_str();
-        let OwnSecret::Value(secret) = self.own_sealed(&tenant, name)? else {
+        let OwnSecret::Value(secret) = self.own_sealed(tenant, name)? else {
             return Err(gone().into());
         };
         let stamp = Stamp::parse(&sent.timestamp, &sent.signature, now());
@@ -184,7 +250,9 @@ impl Agent {
             let detail = "Sign the request with the app's signing secret, in `X-Slack-Signature`.";
             return Err(Problem::new(Code::Unauthenticated, detail).into());
         }
-        let Account::Slack { team, user } = &row.account;
+        let Account::Slack { team, user } = &row.account else {
+            return Err(gone().into());
+        };
         let event = read(&sent.body, team, user).ok_or_else(|| {
             let detail = "The body must be an event of Slack, as JSON.";
             Problem::new(Code::MalformedBody, detail)
@@ -203,7 +271,7 @@ impl Agent {
                 self.store.save_edge_channel(tenant.owner, channel, &row)?;
                 Ok(taken())
             }
-            Event::Said(said) => self.take_said(&tenant, channel, row, said).await,
+            Event::Said(said) => self.take_said(tenant, channel, row, said).await,
         }
     }
 
@@ -275,6 +343,13 @@ impl Agent {
         }
         Ok(taken())
     }
+}
+
+pub(crate) fn gone() -> Problem {
+    Problem::new(
+        Code::NotFound,
+        "There is no such channel, or none any more.",
+    )
 }
 
 fn taken() -> Response {

@@ -145,6 +145,7 @@ impl Agent {
             self.store.turns_late_at(domain.owner)?,
             self.turns_due(domain.owner, &self.life()?)?,
             self.registration_due(&tenant)?,
+            self.discord_due(&tenant)?,
         ];
         Ok(dues.into_iter().flatten().min())
     }

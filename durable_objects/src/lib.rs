@@ -10,6 +10,8 @@ mod channels;
 mod choices;
 mod connections;
 mod container;
+mod discord;
+mod discord_api;
 mod driver;
 mod edge;
 mod events;

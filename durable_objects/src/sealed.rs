@@ -63,6 +63,33 @@ impl Agent {
         }
     }
 
+    /// Seals a value that is none of the owner's secrets, and lives shorter than any key.
+    pub(crate) fn seal_value(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        value: &Secret,
+    ) -> Outcome<String> {
+        let salt = self.salt(tenant.owner)?;
+        let salt = salt.ok_or_else(|| Failure::internal(format!("no salt to seal {name} with")))?;
+        let blob = settings::sealing_keys(&self.env)?
+            .seal(tenant, &salt, name, value, random()?)
+            .map_err(|error| Failure::internal(format!("{name}: {error}")))?;
+        Ok(base64(&blob))
+    }
+
+    /// What was sealed so; `None` where it does not open.
+    pub(crate) fn open_value(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        sealed: &str,
+    ) -> Outcome<Option<Secret>> {
+        let keys = settings::sealing_keys(&self.env)?;
+        let opened = self.open_row(&keys, tenant, name, sealed)?;
+        Ok(opened.map(|opened| opened.value))
+    }
+
     /// Opens a row, and seals it anew if only the previous key did. `None` for one that does not open.
     fn open_row(
         &self,

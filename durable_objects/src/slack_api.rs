@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use multiclaw_core::edge::Told;
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::secret::Secret;
-use multiclaw_core::slack::{Told, is_of_token, told};
+use multiclaw_core::slack::{is_of_token, told};
 use serde_json::Value;
 use worker::{Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
 

@@ -7,27 +7,29 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use multiclaw_core::edge::EdgeRow;
+use multiclaw_core::discord::message;
+use multiclaw_core::edge::{EdgeChannel, EdgeRow, Told};
 use multiclaw_core::error::Failure;
 use multiclaw_core::ids::Wallet;
 use multiclaw_core::inbox::retry_at;
 use multiclaw_core::lifecycle::{Life, State, Wish};
 use multiclaw_core::proxy::probe_headers;
 use multiclaw_core::secret::Secret;
-use multiclaw_core::slack::{Told, escaped};
+use multiclaw_core::slack::escaped;
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::time::Timestamp;
 use multiclaw_core::turn::{
-    Heard, MAX_AT_ONCE, MAX_REPLY, PATH, Place, SCOPES, SORRY, Stage, heard, is_hopeless, parts,
-    question,
+    Heard, MAX_AT_ONCE, MAX_REPLY, PATH, Place, SCOPES, SEALED_AS, SORRY, Stage, heard,
+    is_hopeless, parts, question,
 };
 use serde_json::json;
 use worker::wasm_bindgen::JsValue;
 use worker::web_sys::{AbortController, Request as JsRequest, RequestInit as JsRequestInit};
-use worker::{Fetcher, Headers, Request, ScheduledTime, Storage};
+use worker::{Fetcher, Headers, Method, Request, ScheduledTime, Storage};
 
 use crate::Agent;
 use crate::container::{Container, GATEWAY_PORT};
+use crate::discord_api;
 use crate::driver::{RETRY_AFTER_FAILURE, Term};
 use crate::health::is_of_ended;
 use crate::port::{Outcome, Tried as _, log, now, read_bounded, within};
@@ -43,6 +45,8 @@ const NOT_ASKED: &str =
     "The agent does not take messages yet. They are kept for a day, and tried again.";
 const NOT_ANSWERED: &str = "The agent failed to answer. Look at its log.";
 const NOT_KNOWN: &str = "It is not known whether an answer was posted. It was not posted again.";
+const TOO_LATE: &str =
+    "An answer came too late for Discord, which takes them for 15 minutes, or was not taken.";
 const NO_TOKEN: &str = "The token can't be opened any more. Set it again.";
 
 /// What is under way.
@@ -156,8 +160,14 @@ impl Agent {
             tenure: term.tenure,
             tries,
             place,
-            base: hosts.slack_api().to_owned(),
+            base: match turn.channel {
+                EdgeChannel::Slack => hosts.slack_api().to_owned(),
+                EdgeChannel::Discord => hosts.discord_api().to_owned(),
+            },
         };
+        if work.place.is_over(now()) {
+            return work.give_up(&turn);
+        }
         let busy = self.turns.take(&self.turns, &turn.conversation);
         if turn.stage() == Stage::Waiting {
             let port = container.port(GATEWAY_PORT)?;
@@ -167,8 +177,7 @@ impl Agent {
             });
             return Ok(());
         }
-        let name = turn.channel.token().as_str();
-        let OwnSecret::Value(token) = self.own_sealed(&tenant, name)? else {
+        let Some(token) = self.token_for(&tenant, &work.place)? else {
             return work.put_off(&turn, NO_TOKEN, None);
         };
         self.state.wait_until(async move {
@@ -176,6 +185,20 @@ impl Agent {
             work.end(busy, posted).await;
         });
         Ok(())
+    }
+
+    /// What an answer is posted with: the bot's token, or the interaction's own.
+    fn token_for(&self, tenant: &Tenant, place: &Place) -> Outcome<Option<Secret>> {
+        match place {
+            Place::Slack { .. } => {
+                let name = EdgeChannel::Slack.token().as_str();
+                Ok(match self.own_sealed(tenant, name)? {
+                    OwnSecret::Value(token) => Some(token),
+                    OwnSecret::Nothing | OwnSecret::Unreadable => None,
+                })
+            }
+            Place::Discord { token, .. } => self.open_value(tenant, SEALED_AS, token),
+        }
     }
 }
 
@@ -251,7 +274,10 @@ impl Work {
                 self.note(turn, None)?;
             }
             Ok(Heard::Silence) => {
-                self.store.finish_turn(turn.number)?;
+                match self.place.silence() {
+                    Some(words) => self.store.answer(turn.number, words, now())?,
+                    None => self.store.finish_turn(turn.number)?,
+                }
                 self.note(turn, None)?;
             }
             Ok(Heard::Failed) if is_hopeless(self.tries, true) => {
@@ -286,23 +312,33 @@ impl Work {
                 return Ok(());
             }
             self.store.count_posts(turn.number, at.saturating_add(1))?;
-            let (told, seen) = self.send(token, part).await;
+            let (told, seen) = self.send(token, at, part).await;
             if let Err(failure) = seen {
                 log(&failure);
             }
             let not_before = match &told {
                 Told::Done(_) => continue,
+                Told::Unknown if self.place.is_replaced(at) => None,
                 Told::Unknown => {
                     problem = Some(NOT_KNOWN);
                     continue;
                 }
                 Told::Later(pause) => Some(now().saturating_add(*pause)),
+                Told::Refused(_) if turn.channel == EdgeChannel::Discord => {
+                    return self.give_up(turn);
+                }
                 Told::Refused(_) => None,
             };
             self.store.count_posts(turn.number, at)?;
             let why = match told {
-                Told::Refused(reason) => format!("Slack does not take an answer: {reason}."),
-                _ => "Slack takes no more answers for now. They are kept.".to_owned(),
+                Told::Refused(reason) => format!(
+                    "{} does not take an answer: {reason}.",
+                    turn.channel.title()
+                ),
+                _ => format!(
+                    "{} takes no more answers for now. They are kept.",
+                    turn.channel.title()
+                ),
             };
             return self.put_off(turn, &why, not_before);
         }
@@ -310,7 +346,7 @@ impl Work {
         self.note(turn, problem)
     }
 
-    async fn send(&self, token: &Secret, part: &str) -> (Told, Outcome<()>) {
+    async fn send(&self, token: &Secret, at: u32, part: &str) -> (Told, Outcome<()>) {
         match &self.place {
             Place::Slack {
                 channel, thread, ..
@@ -326,7 +362,28 @@ impl Work {
                 });
                 slack_api::call(&self.base, token, "chat.postMessage", &params).await
             }
+            Place::Discord { application, .. } => {
+                let hook = format!("/webhooks/{application}/{}", token.expose());
+                let (method, path) = match at {
+                    0 => (Method::Patch, format!("{hook}/messages/@original")),
+                    _ => (Method::Post, hook),
+                };
+                let call = discord_api::Call {
+                    base: &self.base,
+                    method,
+                    path: Secret::new(path),
+                    token: None,
+                    body: Some(&message(part)),
+                };
+                discord_api::call("answer", call).await
+            }
         }
+    }
+
+    /// Nobody takes its answer any more.
+    fn give_up(&self, turn: &Turn) -> Outcome<()> {
+        self.store.finish_turn(turn.number)?;
+        self.note(turn, Some(TOO_LATE))
     }
 
     fn put_off(&self, turn: &Turn, why: &str, not_before: Option<Timestamp>) -> Outcome<()> {

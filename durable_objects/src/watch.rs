@@ -260,8 +260,13 @@ impl Agent {
             self.log(&failure);
             None
         });
+        let discord = self.discord_farewell(&tenant).unwrap_or_else(|failure| {
+            self.log(&failure);
+            None
+        });
         self.store.take_over(domain, owned, &life, asked_at)?;
         farewell.into_iter().for_each(|leave| leave(self));
+        discord.into_iter().for_each(|leave| leave(self));
         self.disconnect(|_| false);
         self.wake_at(now()).await
     }

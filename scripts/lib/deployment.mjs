@@ -103,6 +103,11 @@ export const VARIABLES = {
     expected: "an origin like https://bots.your-domain",
     fits: (value) => ORIGIN.test(value),
   },
+  DISCORD_API_URL: {
+    required: false,
+    expected: "an origin like https://discord.your-domain",
+    fits: (value) => ORIGIN.test(value),
+  },
   SLACK_API_URL: {
     required: false,
     expected: "an origin like https://slack.your-domain",

@@ -145,13 +145,19 @@ fn put_edge_channel(channel: EdgeChannel, fields: &Fields) -> Result<OwnerCall, 
         channel,
         token: secret(fields, "token", "a bot's token, a text")?,
         signing_secret: secret(fields, "signingSecret", "the app's signing secret, a text")?,
+        application: text(fields, "applicationId", "the application's number, a text")?,
+        public_key: text(fields, "publicKey", "the application's public key, a text")?,
         admission: admission(fields, channel.people())?,
     })
 }
 
-fn secret(fields: &Fields, name: &str, expected: &str) -> Result<Option<Secret>, Problem> {
+fn text(fields: &Fields, name: &str, expected: &str) -> Result<Option<String>, Problem> {
     let value = fields.optional_text(name, MAX_BODY, expected)?;
-    Ok(value.map(|value| Secret::new(value.to_owned())))
+    Ok(value.map(str::to_owned))
+}
+
+fn secret(fields: &Fields, name: &str, expected: &str) -> Result<Option<Secret>, Problem> {
+    Ok(text(fields, name, expected)?.map(Secret::new))
 }
 
 fn admission(fields: &Fields, people: People) -> Result<Admission, Problem> {

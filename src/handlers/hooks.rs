@@ -1,6 +1,6 @@
 //! `POST /hooks/solana`: the RPC provider says that assets moved. Each one named is read from the chain again; nothing of
 //! the notice is believed (C07). `POST /hooks/telegram/{asset}/{hook}`: what people write to an agent's bot, for its object
-//! to keep. `POST /hooks/slack/{asset}/{hook}`: what they write to one that ends here.
+//! to keep. `POST /hooks/{slack,discord}/{asset}/{hook}`: what they write to one that ends here.
 
 use multiclaw_agent_object::port::{Outcome, log, now};
 use multiclaw_agent_object::reply::empty;
@@ -12,8 +12,8 @@ use multiclaw_core::hook::{HookPath, SECRET_HEADER};
 use multiclaw_core::ids::Asset;
 use multiclaw_core::inbox::{MAX_UPDATE, UpdateId};
 use multiclaw_core::messages::Call;
-use multiclaw_core::slack::{MAX_EVENT, SIGNATURE_HEADER, Stamp, TIMESTAMP_HEADER};
 use multiclaw_core::webhook::{MAX_LENGTH, assets_of};
+use multiclaw_core::{discord, slack};
 use worker::{Context, Env, Request, Response};
 
 use crate::input::{header, read_body_up_to};
@@ -99,14 +99,21 @@ pub async fn edge(
         let detail = "Send it to the address that the channel's owner was shown.";
         Problem::new(Code::Unauthenticated, detail)
     })?;
-    let timestamp = header(request, TIMESTAMP_HEADER).unwrap_or_default();
-    let signature = header(request, SIGNATURE_HEADER).unwrap_or_default();
-    if Stamp::parse(&timestamp, &signature, now()).is_none() {
-        let detail =
-            "Sign the request, as of now, in `X-Slack-Signature` and `X-Slack-Request-Timestamp`.";
+    let names = match channel {
+        EdgeChannel::Slack => [slack::TIMESTAMP_HEADER, slack::SIGNATURE_HEADER],
+        EdgeChannel::Discord => [discord::TIMESTAMP_HEADER, discord::SIGNATURE_HEADER],
+    };
+    let [timestamp, signature] = names.map(|name| header(request, name).unwrap_or_default());
+    let is_of_now = match channel {
+        EdgeChannel::Slack => slack::Stamp::parse(&timestamp, &signature, now()).is_some(),
+        EdgeChannel::Discord => discord::Stamp::parse(&timestamp, &signature, now()).is_some(),
+    };
+    if !is_of_now {
+        let [timestamp, signature] = names;
+        let detail = format!("Sign the request, as of now, in `{signature}` and `{timestamp}`.");
         return Err(Problem::new(Code::Unauthenticated, detail).into());
     }
-    let body = read_body_up_to(request, MAX_EVENT).await?;
+    let body = read_body_up_to(request, slack::MAX_EVENT).await?;
     let body = String::from_utf8(body).map_err(|_| {
         let detail = "The body must be an event, as JSON.";
         Problem::new(Code::MalformedBody, detail)
