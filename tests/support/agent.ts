@@ -115,9 +115,10 @@ export class FakeAgent {
     this.#knobs = knobs;
   }
 
-  /** Likewise the agent of this domain alone, on the stand-in. */
+  /** Likewise the agent of this domain alone; of real containers all, as none of them knows whose it is. */
   behaveAt(asset: string, knobs: Knobs = {}): void {
-    this.#own.set(placeOf(asset), knobs);
+    if (onDocker) this.behave(knobs);
+    else this.#own.set(placeOf(asset), knobs);
   }
 
   lives(sandbox: string): boolean {
