@@ -8,7 +8,7 @@ import { testStack } from "./support/stack.ts";
 import type { Patience } from "./support/wait.ts";
 
 const TIMEOUT_MS = 900_000;
-const PATIENCE: Patience = { within: 240_000, every: 250 };
+const PATIENCE: Patience = { within: 400_000, every: 250 };
 const stack = await testStack({ vars: { IDLE_TIMEOUT: "15" } });
 const { slack } = stack;
 
