@@ -116,7 +116,7 @@ test("who may write is as its owner chose, and open has a warning", async () => 
   telegram.down = false;
   const { state, ...kept } = await channelOf(owned);
   assert.deepEqual([kept.prefix, kept.dmPolicy, kept.allowFrom], [token.slice(0, 8), "allowlist", ["4242", "7"]]);
-  for (const channel of ["discord", "Telegram", "telegram2"])
+  for (const channel of ["matrix", "Telegram", "telegram2"])
     assertProblem(await owned.client.put(`${owned.path}/channels/${channel}`, { token }), 404, "not_found");
   await owned.stop();
 });
