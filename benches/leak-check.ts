@@ -99,8 +99,7 @@ async function measure(part: string, packed: boolean): Promise<{ bytes: number; 
     rmSync(copy, { recursive: true, force: true });
     mkdirSync(join(copy, "state"), { recursive: true });
     return await seconds(async () => {
-      // What is not packed is not read in passing.
-      const staged = await stageState(join(root, part), join(copy, "state"), values, packed);
+      const staged = await stageState(join(root, part), join(copy, "state"), values);
       assert.deepEqual([staged.leftOut, staged.masked], [[], []]);
       bytes = staged.bytes;
       if (!packed) return;

@@ -48,39 +48,11 @@ export async function pack(manifest, entries, tree, file) {
   }
   try {
     const tar = tarOf([manifestEntry(manifest), ...entries], tree);
-    const into = createWriteStream(file, { mode: 0o600, flags: "wx", highWaterMark });
-    const feeding = feed(tar, compress);
-    // What fails there fails the pipeline, too, and that tells the first of all that went wrong.
-    feeding.catch(() => {});
-    await pipeline(compress, counted, into);
+    await pipeline(tar, compress, counted, createWriteStream(file, { mode: 0o600, flags: "wx", highWaterMark }));
   } finally {
     copy.destroy();
   }
   return { size, sha256: hash.digest("hex") };
-}
-
-/**
- * Makes one part while the other is compressed, on another core where there is one.
- * @param {Iterable<Buffer>} parts each valid until the second one after it is asked for
- * @param {import("node:stream").Transform} compress
- */
-async function feed(parts, compress) {
-  try {
-    let taken = Promise.resolve();
-    for (const part of parts) {
-      await taken;
-      taken = new Promise((resolve, reject) => {
-        compress.write(part, (error) => (error ? reject(error) : resolve()));
-      });
-      // It is awaited, in the next turn or below.
-      taken.catch(() => {});
-    }
-    await taken;
-    compress.end();
-  } catch (error) {
-    compress.destroy(/** @type {Error} */ (error));
-    throw error;
-  }
 }
 
 /**

@@ -17,7 +17,7 @@ const GEAR = Int32Array.from({ length: 256 }, (_, byte) =>
 );
 
 /**
- * @param {Iterable<Buffer> | AsyncIterable<Buffer>} source
+ * @param {AsyncIterable<Buffer>} source
  * @returns {AsyncGenerator<Buffer>} valid until the next is asked for
  */
 export async function* chunksOf(source) {

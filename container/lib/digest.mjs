@@ -3,6 +3,7 @@
 // minute that it lives, and moves what was written from one file to another.
 import { createHash } from "node:crypto";
 import { readlinkSync, statSync } from "node:fs";
+import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 import { isOpenClawsOwn } from "./contents.mjs";
@@ -13,7 +14,6 @@ import { keptEntries } from "./walk.mjs";
 /** Of a larger database size and time must do. */
 const MAX_READ = 32 * 1024 * 1024;
 const TIMEOUT_MS = 2_000;
-const PIECE = 64 * 1024;
 /** Who has the databases open, and since when. */
 const LEASES = new Set(["state_leases", "agent_database_leases"]);
 
@@ -25,21 +25,16 @@ export function digestOf(state) {
   const hash = createHash("sha256");
   /** Databases that were read, whose logs say no more. @type {Set<string>} */
   const read = new Set();
-  /** Thousands of small pieces cost more than what is in them. */
-  let facts = "";
   for (const { relative, stat } of keptEntries(state, MAX_STATE_ENTRIES)) {
-    const file = `${state}/${relative}`;
+    const file = path.join(state, relative);
     const database = /^(.+)-(wal|shm|journal)$/.exec(relative)?.[1];
     // An empty log is none; the shared memory beside it changes with every reader.
     if (database !== undefined && (read.has(database) || relative.endsWith("-shm") || stat.size === 0n)) continue;
     const content = isOpenClawsOwn(relative) && relative.endsWith(".sqlite") ? contentOf(file) : undefined;
     if (content !== undefined) read.add(relative);
-    facts += JSON.stringify([relative, content ?? factsOf(file, stat)]);
-    if (facts.length < PIECE) continue;
-    hash.update(facts);
-    facts = "";
+    hash.update(JSON.stringify([relative, content ?? factsOf(file, stat)]));
   }
-  return hash.update(facts).digest("hex");
+  return hash.digest("hex");
 }
 
 /**

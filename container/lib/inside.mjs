@@ -96,8 +96,6 @@ class TooLarge extends LeaveOut {}
 export class InsideSearch {
   #left = MAX_UNPACKED;
   #leftOfOne = MAX_UNPACKED_OF_ONE;
-  /** Whether what turns out to be no archive, or a damaged one, is not to be searched here any further. */
-  #isStrict = false;
   #matcher;
 
   /** @param {import("./matcher.mjs").Matcher} matcher */
@@ -142,20 +140,6 @@ export class InsideSearch {
     } catch (error) {
       if (error instanceof LeaveOut) return true;
       throw error;
-    }
-  }
-
-  /**
-   * @param {Uint8Array} bytes all of a file, which were searched already as they are
-   * @returns {boolean} whether only `fileMayHold` can tell, or it would say so too
-   */
-  fileNeedsMore(bytes) {
-    if (this.#matcher.empty) return false;
-    this.#isStrict = true;
-    try {
-      return this.bytesMayHold(bytes);
-    } finally {
-      this.#isStrict = false;
     }
   }
 
@@ -212,7 +196,7 @@ export class InsideSearch {
       result = compression.whole(bytes, { info: true, maxOutputLength: bound });
     } catch (error) {
       if (hasCode(error, "ERR_BUFFER_TOO_LARGE")) throw new TooLarge();
-      if (compression.sure || this.#isStrict) throw new LeaveOut();
+      if (compression.sure) throw new LeaveOut();
       // How much it unpacked before it broke is not told: many that do so late would take hours.
       this.#take(Math.min(bound, bytes.length * MAX_GROWTH));
       return 0;

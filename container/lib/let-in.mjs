@@ -8,7 +8,8 @@ const CHANNEL = "telegram";
 /** The answer is one line of bounded length. */
 const MAX_PEOPLE = 1000;
 const PEOPLE = `
-  SELECT DISTINCT entry FROM channel_pairing_allow_entries WHERE channel_key = ? AND typeof(entry) = 'text' AND length(entry) <= 20
+  SELECT DISTINCT entry FROM channel_pairing_allow_entries WHERE channel_key = ? AND typeof(entry) = 'text'
+  AND octet_length(entry) BETWEEN 1 AND 20 AND entry NOT GLOB '*[^0-9]*'
   ORDER BY entry LIMIT ?`;
 
 /**

@@ -2,16 +2,16 @@
 // first byte goes anywhere; whether the whole was right is known only at the end.
 import { pipeline } from "node:stream/promises";
 import zlib from "node:zlib";
+import { Parser } from "tar";
 
 import { AgentError } from "./errors.mjs";
 import { MAX_DEPTH, MAX_MANIFEST_BYTES, MAX_STATE_BYTES, MAX_STATE_ENTRIES, MAX_UNPACKED } from "./limits.mjs";
 import { MANIFEST, parseManifest } from "./manifest.mjs";
-import { TarParser } from "./untar.mjs";
-import { damaged } from "./ustar.mjs";
 
 const CHUNK = 1024 * 1024;
 /** With room before and behind it, so that it need not wait for the moment that others take. */
 const DECOMPRESSOR = { chunkSize: CHUNK, highWaterMark: 4 * CHUNK };
+const DAMAGED = "the archive is damaged";
 
 /**
  * What becomes of the entries. Names are plain and below `state`; a directory is told before what is in it.
@@ -21,8 +21,6 @@ const DECOMPRESSOR = { chunkSize: CHUNK, highWaterMark: 4 * CHUNK };
  * @property {(bytes: Buffer) => void} write to the file that is open
  * @property {() => void} close it
  */
-
-const NOTHING = { data: () => {}, end: () => {} };
 
 /** @type {Sink} */
 const NOWHERE = { directory: () => {}, open: () => {}, write: () => {}, close: () => {} };
@@ -42,7 +40,7 @@ export async function readArchive(source, sink = NOWHERE) {
     });
     return reader.end();
   } catch (error) {
-    throw error instanceof AgentError || isOfTheSystem(error) ? error : damaged();
+    throw error instanceof AgentError || isOfTheSystem(error) ? error : new AgentError(DAMAGED);
   }
 }
 
@@ -54,91 +52,90 @@ export function isOfTheSystem(error) {
   return error instanceof Error && "syscall" in error && !("code" in error && error.code === "ENAMETOOLONG");
 }
 
-/** Takes the tar that is in an archive, part by part. Once it has thrown it is of no more use. */
+/** Takes the tar that is in an archive, part by part. */
 export class TarReader {
   #sink;
   #parser;
+  /** @type {unknown} */
+  #problem;
   /** @type {Map<string, "file" | "directory" | "implied">} implied: only by what lies in it */
   #kinds = new Map();
   #unpacked = 0;
   #files = 0;
   #bytes = 0;
+  #isOver = false;
   /** @type {Buffer[]} */
   #manifest = [];
-  /** Where the bytes of the present entry go. @type {{data: (bytes: Buffer) => void, end: () => void}} */
-  #into = NOTHING;
 
   /** @param {Sink} [sink] */
   constructor(sink = NOWHERE) {
     this.#sink = sink;
-    this.#parser = new TarParser({
-      entry: (header) => this.#entry(header),
-      data: (bytes) => this.#into.data(bytes),
-      end: () => this.#into.end(),
+    this.#parser = new Parser({ strict: true, onReadEntry: (entry) => this.#guard(() => this.#entry(entry)) });
+    this.#parser.on("ignoredEntry", () => this.#fail("the archive holds something else than files and directories"));
+    this.#parser.on("error", () => this.#fail(DAMAGED));
+    this.#parser.on("eof", () => {
+      this.#isOver = true;
     });
   }
 
-  /** @param {Buffer} bytes */
-  take(bytes) {
-    this.#unpacked += bytes.length;
+  /** @param {Buffer} chunk */
+  take(chunk) {
+    // The parser would unpack it a second time.
+    if (this.#unpacked === 0 && compressionOf(chunk)) throw new AgentError(DAMAGED);
+    this.#unpacked += chunk.length;
     if (this.#unpacked > MAX_UNPACKED) throw new AgentError("the archive is too large when unpacked");
-    this.#parser.take(bytes);
+    // Behind its end there is nothing but padding, which the parser would collect.
+    if (!this.#isOver) this.#parser.write(chunk);
+    if (this.#problem) throw this.#problem;
   }
 
   /** @returns {import("./manifest.mjs").Manifest} */
   end() {
     this.#parser.end();
-    if (this.#kinds.size === 0) throw damaged();
+    if (this.#problem) throw this.#problem;
     const manifest = parseManifest(Buffer.concat(this.#manifest).toString("utf8"));
     if (manifest.files !== this.#files || manifest.bytes !== this.#bytes)
       throw new AgentError("the archive does not match its manifest");
     return manifest;
   }
 
-  /** @param {import("./untar.mjs").Header} header */
-  #entry({ path, type, size, executable, mtime = new Date() }) {
-    const name = path.replace(/\/$/, "");
-    const isDirectory = type === "5";
-    if (type !== "0" && !isDirectory)
-      throw new AgentError("the archive holds something else than files and directories");
-    this.#check(name, isDirectory, size);
-    this.#into = NOTHING;
+  /** @param {import("tar").ReadEntry} entry */
+  #entry(entry) {
+    const name = entry.path.replace(/\/$/, "");
+    this.#check(name, entry);
     if (name === MANIFEST) {
-      this.#into = { ...NOTHING, data: (bytes) => this.#manifest.push(Buffer.from(bytes)) };
+      entry.on("data", (chunk) => this.#guard(() => this.#manifest.push(Buffer.from(chunk))));
       return;
     }
     for (const parent of this.#newParents(name)) this.#directory(parent, "implied");
-    if (isDirectory) {
+    if (entry.type === "Directory") {
       if (this.#kinds.get(name) === "implied") this.#kinds.set(name, "directory");
       else this.#directory(name, "directory");
+      entry.resume();
       return;
     }
     this.#kinds.set(name, "file");
-    this.#sink.open(name, { executable, mtime });
-    this.#into = this.#file;
+    const executable = ((entry.mode ?? 0) & 0o100) !== 0;
+    this.#sink.open(name, { executable, mtime: entry.mtime ?? new Date() });
+    entry.on("end", () => this.#guard(() => this.#sink.close()));
+    entry.on("data", (chunk) => this.#guard(() => this.#sink.write(chunk)));
   }
-
-  #file = {
-    data: (/** @type {Buffer} */ bytes) => this.#sink.write(bytes),
-    end: () => this.#sink.close(),
-  };
 
   /**
    * @param {string} name
-   * @param {boolean} isDirectory
-   * @param {number} size
+   * @param {import("tar").ReadEntry} entry
    */
-  #check(name, isDirectory, size) {
+  #check(name, { type, size }) {
     const known = this.#kinds.get(name);
     const problem =
-      known === "file" || known === "directory" || (known === "implied" && !isDirectory)
+      known === "file" || known === "directory" || (known === "implied" && type !== "Directory")
         ? "the archive holds a path twice"
-        : entryProblem(name, isDirectory, this.#kinds.size === 0);
+        : entryProblem(name, type, this.#kinds.size === 0);
     if (problem) throw new AgentError(problem);
     if (name === MANIFEST) {
       if (size > MAX_MANIFEST_BYTES) throw new AgentError("the archive's manifest is too large");
       this.#kinds.set(name, "file");
-    } else if (!isDirectory) {
+    } else if (type !== "Directory") {
       this.#files += 1;
       this.#bytes += size;
     }
@@ -170,23 +167,44 @@ export class TarReader {
     this.#kinds.set(name, kind);
     this.#sink.directory(name);
   }
+
+  /**
+   * The first thing that goes wrong is what is told; after it nothing goes to the sink.
+   * @param {() => void} act
+   */
+  #guard(act) {
+    if (this.#problem) return;
+    try {
+      act();
+    } catch (error) {
+      this.#problem = error;
+    }
+  }
+
+  /** @param {string} reason */
+  #fail(reason) {
+    this.#problem ??= new AgentError(reason);
+  }
 }
 
 /**
  * @param {string} name
- * @param {boolean} isDirectory
+ * @param {string} type
  * @param {boolean} isFirst
  * @returns {string | undefined}
  */
-function entryProblem(name, isDirectory, isFirst) {
+function entryProblem(name, type, isFirst) {
+  if (type !== "File" && type !== "OldFile" && type !== "Directory")
+    return "the archive holds something else than files and directories";
   const parts = name.split("/");
   if (name.startsWith("/") || name.includes("\0") || parts.some((part) => ["", ".", ".."].includes(part))) {
     return "the archive holds a path that is not plain";
   }
   if (parts.length > MAX_DEPTH + 2) return "the archive is nested too deeply";
-  if (isFirst) return name === MANIFEST && !isDirectory ? undefined : "the archive does not begin with its manifest";
+  if (isFirst)
+    return name === MANIFEST && type !== "Directory" ? undefined : "the archive does not begin with its manifest";
   if (parts[0] !== "state") return "the archive holds a path outside of the state";
-  if (parts.length === 1 && !isDirectory) return "the archive's state is no directory";
+  if (parts.length === 1 && type !== "Directory") return "the archive's state is no directory";
   return undefined;
 }
 

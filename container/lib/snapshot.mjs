@@ -18,7 +18,6 @@ import { FORMAT } from "./manifest.mjs";
 import { told } from "./names.mjs";
 import { openclawVersion } from "./paths.mjs";
 import { takeLock } from "./processes.mjs";
-import { UnexpectedFileError } from "./scan.mjs";
 import { nextDueAt } from "./schedule.mjs";
 import { valuesToFind } from "./secrets.mjs";
 import { stageState } from "./stage.mjs";
@@ -90,28 +89,10 @@ async function takeSnapshot(paths, { live, unless, ...incremental }) {
   // Before anything is copied: what changes meanwhile is in the next digest.
   const digest = digestOf(paths.state);
   if (digest === unless) return { unchanged: true };
-  const about = { quiesced, digest };
-  try {
-    return await stageAndPack(paths, values, incremental, about, true);
-  } catch (error) {
-    if (!(error instanceof UnexpectedFileError)) throw error;
-    await rm(paths.stage, { recursive: true, force: true });
-    return await stageAndPack(paths, values, incremental, about, false);
-  }
-}
-
-/**
- * @param {import("./paths.mjs").Paths} paths
- * @param {string[]} values injected secrets
- * @param {Pick<Options, "id" | "base">} incremental
- * @param {{quiesced: boolean, digest: string}} about what else is to be told
- * @param {boolean} inPassing
- */
-async function stageAndPack(paths, values, incremental, about, inPassing) {
   await makePrivateDirectory(paths.stage);
   const tree = path.join(paths.stage, "tree");
   await mkdir(path.join(tree, "state"), { recursive: true });
-  const staged = await stageState(paths.state, path.join(tree, "state"), values, inPassing);
+  const staged = await stageState(paths.state, path.join(tree, "state"), values);
   const due = nextDueAt(path.join(tree, "state"), paths.state);
   const letIn = letInAt(path.join(tree, "state"));
   const openclaw = openclawVersion(paths);
@@ -119,7 +100,7 @@ async function stageAndPack(paths, values, incremental, about, inPassing) {
   const manifest = { format: FORMAT, openclaw, created: new Date().toISOString(), files, bytes, links };
   const packed = await packAs(paths, manifest, entries, tree, incremental);
   await rm(tree, { recursive: true });
-  const facts = { ...packed, files, openclaw, ...about, nextDueAt: due, letIn };
+  const facts = { ...packed, files, openclaw, quiesced, digest, nextDueAt: due, letIn };
   await writePrivateFile(paths.archiveFacts, JSON.stringify(facts));
   const { leftOut, masked, typedKeys } = staged;
   const report = { leftOut: told(leftOut), leftOutCount: leftOut.length, masked: told(masked) };

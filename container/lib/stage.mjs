@@ -1,5 +1,5 @@
-// Says what a snapshot holds. Databases are copied into a staging directory, where they are scrubbed, searched for secrets
-// and stand still. Other files are searched as they are read for the archive; where that can't be, they are staged as well.
+// Copies what a snapshot holds into a staging directory, where it is scrubbed, searched for secrets, and stands still.
+// Small files are kept in memory instead, and worked on synchronously: most states are made of thousands of them.
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { lstat, rm } from "node:fs/promises";
 import path from "node:path";
@@ -9,18 +9,16 @@ import { AgentError, hasCode, TooLargeError } from "./errors.mjs";
 import { InsideSearch, looksCompressed } from "./inside.mjs";
 import { MAX_DEPTH, MAX_LINKS, MAX_STATE_BYTES, MAX_STATE_ENTRIES } from "./limits.mjs";
 import { staysInside } from "./links.mjs";
-import { Matcher, StreamSearch } from "./matcher.mjs";
+import { Matcher } from "./matcher.mjs";
 import { SECRET_NAME } from "./names.mjs";
-import { copySearched, partsAsSeen, readAsSeen, readSmall, UnexpectedFileError } from "./scan.mjs";
+import { copySearched, readSmall } from "./scan.mjs";
 import { copyDatabase, databaseMayHold, scrubDatabase } from "./sqlite.mjs";
 
 const SQLITE_MAGIC = Buffer.from("SQLite format 3\0", "latin1");
 /** A file up to this size is small. */
 const SMALL = 1024 * 1024;
-/** What of them is kept in memory where all is staged; the rest is copied. */
+/** What of them is kept in memory; the rest is copied. */
 const MAX_HELD = 128 * 1024 * 1024;
-/** Only saves the detour of one that turns out to be a database as it is read. */
-const DATABASE_NAME = /\.(sqlite3?|db3?)$/i;
 
 /**
  * @typedef {object} Staged
@@ -33,17 +31,13 @@ const DATABASE_NAME = /\.(sqlite3?|db3?)$/i;
  */
 
 /**
- * Two ways to the same archive. In passing, files are read and searched only as `entries` are packed: that fails with an
- * `UnexpectedFileError` where one holds a value, or is not any more what it was here. Then it takes the other way, by which
- * all are staged, and such a one left out.
  * @param {string} from the state directory
  * @param {string} to an empty directory
  * @param {string[]} values injected secrets
- * @param {boolean} [inPassing]
  * @returns {Promise<Staged>}
  */
-export async function stageState(from, to, values, inPassing = false) {
-  const stager = new Stager(from, to, values, inPassing);
+export async function stageState(from, to, values) {
+  const stager = new Stager(from, to, values);
   await stager.directory("", 0);
   return stager.result;
 }
@@ -58,16 +52,13 @@ class Stager {
   #values;
   #matcher;
   #inside;
-  #inPassing;
 
   /**
    * @param {string} from
    * @param {string} to
    * @param {string[]} values
-   * @param {boolean} inPassing
    */
-  constructor(from, to, values, inPassing) {
-    this.#inPassing = inPassing;
+  constructor(from, to, values) {
     this.#from = from;
     this.#to = to;
     this.#values = new Set(values);
@@ -93,12 +84,13 @@ class Stager {
    * @param {number} depth
    */
   async #entry(relative, depth) {
-    const stat = unlessGone(() => lstatSync(`${this.#from}/${relative}`));
+    const stat = unlessGone(() => lstatSync(path.join(this.#from, relative)));
     if (!stat || isLeftAside(relative)) return;
     if (this.#matcher.isIn(relative)) return void this.#leaveOut(SECRET_NAME);
     this.#entries += 1;
     if (this.#entries > MAX_STATE_ENTRIES - 2) throw new TooLargeError("the state holds too many files");
     if (stat.isDirectory()) {
+      mkdirSync(path.join(this.#to, relative), { mode: 0o700 });
       await this.directory(relative, depth + 1).catch(gone);
     } else if (stat.isSymbolicLink()) {
       this.#link(relative);
@@ -122,22 +114,14 @@ class Stager {
    * @param {import("node:fs").Stats} stat
    */
   async #file(relative, stat) {
-    const from = `${this.#from}/${relative}`;
+    const from = path.join(this.#from, relative);
     // Beside a database these hold its latest changes, and the copy holds them already.
     const database = /^(.+)-(wal|shm|journal)$/.exec(from)?.[1];
     if (database !== undefined && isDatabaseAt(database)) return;
-    const isSmall = stat.size <= SMALL;
-    if (this.#inPassing && isSmall && !DATABASE_NAME.test(relative)) {
-      return this.#add(relative, stat, stat.size, { fill: (into) => this.#fill(from, stat, into) });
-    }
-    const head = readSmall(from, isSmall ? stat.size : SQLITE_MAGIC.length);
+    const head = readSmall(from, stat.size <= SMALL ? stat.size : SQLITE_MAGIC.length);
     if (!head) return;
-    const isPlain = !isDatabase(head) && !looksCompressed(head);
-    if (isSmall && isPlain) return this.#small(relative, stat, head);
-    if (this.#inPassing && isPlain) {
-      return this.#add(relative, stat, stat.size, { parts: () => this.#parts(from, stat) });
-    }
-    const to = this.#placeFor(relative);
+    if (stat.size <= SMALL && !isDatabase(head) && !looksCompressed(head)) return this.#small(relative, stat, head);
+    const to = path.join(this.#to, relative);
     const copied = isDatabase(head) ? await this.#database(from, to, relative) : await this.#plain(from, to, stat);
     if (copied === "gone") return;
     if (copied === "holds") {
@@ -156,48 +140,20 @@ class Stager {
   #small(relative, stat, bytes) {
     if (this.#matcher.find(bytes)) return this.#leaveOut(relative);
     this.#held += bytes.length;
-    if (this.#held <= MAX_HELD) return this.#add(relative, stat, bytes.length, { bytes });
-    writeFileSync(this.#placeFor(relative), bytes, { mode: 0o600, flag: "wx" });
+    if (this.#held <= MAX_HELD) return this.#add(relative, stat, bytes.length, bytes);
+    writeFileSync(path.join(this.#to, relative), bytes, { mode: 0o600, flag: "wx" });
     this.#add(relative, stat, bytes.length);
-  }
-
-  /**
-   * A small file in passing.
-   * @param {string} file
-   * @param {import("node:fs").Stats} stat
-   * @param {Buffer} into
-   */
-  #fill(file, stat, into) {
-    readAsSeen(file, stat, into);
-    const needsMore = looksCompressed(into) && this.#inside.fileNeedsMore(into);
-    if (isDatabase(into) || this.#matcher.find(into) || needsMore) throw new UnexpectedFileError();
-  }
-
-  /**
-   * A large one. What went before a find has gone into an archive that nobody will send.
-   * @param {string} file
-   * @param {import("node:fs").Stats} stat
-   */
-  *#parts(file, stat) {
-    const search = new StreamSearch(this.#matcher);
-    let isFirst = true;
-    for (const part of partsAsSeen(file, stat)) {
-      const isOther = isFirst && (isDatabase(part) || looksCompressed(part));
-      if (isOther || search.holds(part)) throw new UnexpectedFileError();
-      yield part;
-      isFirst = false;
-    }
   }
 
   /**
    * @param {string} relative
    * @param {import("node:fs").Stats} stat
    * @param {number} size
-   * @param {Pick<import("./tar.mjs").Entry, "bytes" | "fill" | "parts">} [where] else in the staging directory
+   * @param {Buffer} [bytes]
    */
-  #add(relative, { mode, mtime }, size, where) {
+  #add(relative, { mode, mtime }, size, bytes) {
     const facts = { executable: (mode & 0o100) !== 0, mtime, size };
-    this.result.entries.push({ name: nameOf(relative), type: "File", ...facts, ...where });
+    this.result.entries.push({ name: nameOf(relative), type: "File", ...facts, ...(bytes && { bytes }) });
     this.result.files += 1;
     this.result.bytes += size;
     this.#requireRoom(0);
@@ -236,16 +192,6 @@ class Stager {
     for (const { provider, key = "" } of typed) if (!this.#values.has(key)) this.result.typedKeys.add(provider);
     if (masked && !holds) this.result.masked.push(relative);
     return holds ? "holds" : "clean";
-  }
-
-  /**
-   * Where a file is to be staged, in a directory that is there.
-   * @param {string} relative
-   */
-  #placeFor(relative) {
-    const to = `${this.#to}/${relative}`;
-    mkdirSync(path.dirname(to), { recursive: true, mode: 0o700 });
-    return to;
   }
 
   /** @param {number} bytes */

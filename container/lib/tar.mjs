@@ -1,84 +1,74 @@
-// Makes the tar of an archive, entry by entry, of what was staged: what is small from memory or right from its file, the
-// rest from files in parts.
+// Makes the tar of an archive, entry by entry, of what was staged: what is small from memory, the rest from files.
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import path from "node:path";
+import { Header, Pax } from "tar";
 
 import { AgentError } from "./errors.mjs";
-import { BLOCK, headersOf, paddingOf } from "./ustar.mjs";
 
+const BLOCK = 512;
 const CHUNK = 1024 * 1024;
-const SLAB = 512 * 1024;
 const padding = Buffer.alloc(2 * BLOCK);
 /** Whatever took a staged file's place is not waited for. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
- * A file's bytes are `bytes`, or what `fill` writes, or what `parts` gives; one without any of them lies below the tree.
  * @typedef {object} Entry
  * @property {string} name @property {"File" | "Directory"} type
  * @property {boolean} executable
  * @property {number} size of a directory 0
  * @property {Date} [mtime] a directory has none
- * @property {Buffer} [bytes]
- * @property {(into: Buffer) => void} [fill] writes just so many bytes
- * @property {() => Iterable<Buffer>} [parts] just so many bytes together
+ * @property {Buffer} [bytes] a file without them lies below the tree
  */
 
 /**
  * @param {Iterable<Entry>} entries
  * @param {string} tree
- * @returns {Generator<Buffer>} each valid until the second one after it is asked for
+ * @returns {AsyncGenerator<Buffer>}
  */
-export function* tarOf(entries, tree) {
-  // Many small ones go together: each part that is yielded costs its turn. Two in turns, so that one can be filled while
-  // the other is worked on: new ones each time would keep the garbage collector busy.
-  const slabs = [Buffer.allocUnsafeSlow(SLAB), Buffer.allocUnsafeSlow(SLAB)];
-  let [slab = padding, other = padding] = slabs;
-  let used = 0;
+export async function* tarOf(entries, tree) {
+  /** @type {Buffer[]} */
+  let parts = [];
+  let length = 0;
+  const together = () => {
+    const [first = padding] = parts;
+    const whole = parts.length === 1 ? first : Buffer.concat(parts);
+    parts = [];
+    length = 0;
+    return whole;
+  };
   for (const entry of entries) {
-    let headers = headersOf({ ...entry, path: entry.name });
-    const isWhole = entry.type === "Directory" || entry.bytes !== undefined || entry.fill !== undefined;
-    const length = headers.length + (isWhole ? entry.size + paddingOf(entry.size) : 0);
-    if (used + length > SLAB) {
-      headers = Buffer.from(headers);
-      if (used > 0) yield slab.subarray(0, used);
-      [slab, other] = [other, slab];
-      used = 0;
+    for (const part of partsOf(entry, tree)) {
+      // What is large by itself is not copied once more.
+      if (length > 0 && length + part.length > CHUNK) yield together();
+      parts.push(part);
+      length += part.length;
     }
-    const into = length > SLAB ? Buffer.allocUnsafeSlow(length) : slab.subarray(used, used + length);
-    headers.copy(into);
-    if (isWhole) {
-      fill(into.subarray(headers.length, headers.length + entry.size), entry);
-      into.fill(0, headers.length + entry.size);
-      if (length > SLAB) yield into;
-      else used += length;
-      continue;
-    }
-    yield slab.subarray(0, used + length);
-    [slab, other] = [other, slab];
-    used = 0;
-    yield* entry.parts?.() ?? partsOf(path.join(tree, entry.name), entry.size);
-    yield padding.subarray(0, paddingOf(entry.size));
   }
-  if (used > 0) yield slab.subarray(0, used);
-  yield padding;
+  parts.push(padding);
+  yield together();
 }
 
 /**
- * @param {Buffer} into
  * @param {Entry} entry
+ * @param {string} tree
+ * @returns {Iterable<Buffer>}
  */
-function fill(into, { bytes, fill: write }) {
-  if (bytes) bytes.copy(into);
-  else write?.(into);
+function partsOf(entry, tree) {
+  const { type, bytes, size } = entry;
+  const rest = padding.subarray(0, (BLOCK - (size % BLOCK)) % BLOCK);
+  if (type === "Directory") return headersOf(entry);
+  if (bytes) return [...headersOf(entry), bytes, rest];
+  return withFile(headersOf(entry), path.join(tree, entry.name), size, rest);
 }
 
 /**
+ * @param {Buffer[]} headers
  * @param {string} file
  * @param {number} size
- * @returns {Generator<Buffer>}
+ * @param {Buffer} rest
  */
-function* partsOf(file, size) {
+function* withFile(headers, file, size, rest) {
+  yield* headers;
   let left = size;
   const source = openSync(file, READ);
   try {
@@ -92,4 +82,26 @@ function* partsOf(file, size) {
     closeSync(source);
   }
   if (left !== 0) throw new AgentError("a staged file changed");
+  yield rest;
+}
+
+/**
+ * Neither says who owned the files, nor on what machine.
+ * @param {Entry} entry
+ * @returns {Buffer[]}
+ */
+function headersOf({ name, type, executable, size, mtime }) {
+  const facts = {
+    path: type === "Directory" ? `${name}/` : name,
+    type,
+    mode: type === "Directory" || executable ? 0o700 : 0o600,
+    size,
+    ...(mtime && { mtime }),
+  };
+  const header = new Header(facts);
+  const needsMore = header.encode();
+  const block = /** @type {Buffer} */ (header.block);
+  if (!needsMore) return [block];
+  const { path: long, size: large, mtime: exact } = { mtime: undefined, ...facts };
+  return [new Pax(/** @type {any} */ ({ path: long, size: large, mtime: exact })).encode(), block];
 }

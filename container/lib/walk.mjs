@@ -1,5 +1,6 @@
 // Goes through what of a state directory a snapshot would hold, without opening any of it.
 import { lstatSync, readdirSync } from "node:fs";
+import path from "node:path";
 
 import { isKept, isLeftAside } from "./contents.mjs";
 import { MAX_DEPTH } from "./limits.mjs";
@@ -16,12 +17,12 @@ export function* keptEntries(state, limit) {
   for (let left = limit; pending.length > 0 && left > 0; ) {
     const relative = /** @type {string} */ (pending.pop());
     if (isLeftAside(relative)) continue;
-    const stat = statOf(`${state}/${relative}`);
+    const stat = statOf(path.join(state, relative));
     if (!stat) continue;
     left -= 1;
     yield { relative, stat };
     if (!stat.isDirectory() || relative.split("/").length > MAX_DEPTH) continue;
-    for (const name of namesIn(`${state}/${relative}`).reverse()) pending.push(`${relative}/${name}`);
+    for (const name of namesIn(path.join(state, relative)).reverse()) pending.push(`${relative}/${name}`);
   }
 }
 

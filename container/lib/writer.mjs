@@ -1,6 +1,7 @@
 // Writes the entries of an archive below a fresh directory. Synchronously: for ten thousand small files the way through
 // Node's thread pool takes many times as long as the work itself.
 import { closeSync, constants, futimesSync, mkdirSync, openSync, writeSync } from "node:fs";
+import path from "node:path";
 
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -17,7 +18,7 @@ export class TreeWriter {
 
   /** @param {string} name */
   directory(name) {
-    mkdirSync(`${this.#root}/${name}`, 0o700);
+    mkdirSync(path.join(this.#root, name), 0o700);
   }
 
   /**
@@ -25,7 +26,7 @@ export class TreeWriter {
    * @param {{executable: boolean, mtime: Date}} facts
    */
   open(name, { executable, mtime }) {
-    this.#open = { fd: openSync(`${this.#root}/${name}`, FLAGS, executable ? 0o700 : 0o600), mtime };
+    this.#open = { fd: openSync(path.join(this.#root, name), FLAGS, executable ? 0o700 : 0o600), mtime };
   }
 
   /** @param {Buffer} bytes */

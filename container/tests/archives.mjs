@@ -1,12 +1,7 @@
 // Builds archives for tests entry by entry, sound ones and such as nobody should send.
 import { createHash } from "node:crypto";
 import zlib from "node:zlib";
-
-/** @type {Record<string, string>} */
-const TYPES = {
-  ...{ File: "0", Link: "1", SymbolicLink: "2", CharacterDevice: "3", BlockDevice: "4", Directory: "5", FIFO: "6" },
-  ...{ Extended: "x", Global: "g", LongName: "L", LongLink: "K", Contiguous: "7" },
-};
+import { Header } from "tar";
 
 /**
  * @typedef {{path: string, type?: string, body?: string, size?: number, linkpath?: string, mode?: number}} Entry
@@ -14,42 +9,19 @@ const TYPES = {
  * @returns {Buffer}
  */
 export function tarOf(entries) {
-  const parts = entries.flatMap((entry) => {
-    const { body = "" } = entry;
-    const content = Buffer.alloc(Math.ceil(Buffer.byteLength(body) / 512) * 512);
-    content.write(body);
-    return [headerOf(entry), content];
-  });
-  return Buffer.concat([...parts, Buffer.alloc(1024)]);
-}
-
-/** @param {Entry} entry */
-function headerOf({ path, type = "File", body = "", size = Buffer.byteLength(body), linkpath = "", mode = 0o644 }) {
-  const block = Buffer.alloc(512);
-  const cut = path.length > 100 ? path.indexOf("/", path.length - 101) : -1;
-  const octal = (/** @type {number} */ value, /** @type {number} */ digits) => value.toString(8).padStart(digits, "0");
-  block.write(path.slice(cut + 1), 0);
-  block.write(octal(mode, 7), 100);
-  block.write(octal(size, 11), 124);
-  block.write(octal(0, 11), 136);
-  block.write(TYPES[type] ?? type, 156);
-  block.write(linkpath, 157);
-  block.write("ustar\x0000", 257);
-  if (cut > 0) block.write(path.slice(0, cut), 345);
-  return summed(block);
-}
-
-/** With the checksum that it should have. @param {Buffer} block */
-export function summed(block) {
-  block.fill(" ", 148, 156);
-  block.write(
-    `${block
-      .reduce((sum, byte) => sum + byte, 0)
-      .toString(8)
-      .padStart(6, "0")}\0 `,
-    148,
+  const parts = entries.flatMap(
+    ({ path, type = "File", body = "", size = Buffer.byteLength(body), linkpath, mode = 0o644 }) => {
+      const block = Buffer.alloc(512);
+      const header = new Header(
+        /** @type {any} */ ({ path, type, size, linkpath, mode, uid: 0, gid: 0, mtime: new Date(0) }),
+      );
+      header.encode(block, 0);
+      const content = Buffer.alloc(Math.ceil(Buffer.byteLength(body) / 512) * 512);
+      content.write(body);
+      return [block, content];
+    },
   );
-  return block;
+  return Buffer.concat([...parts, Buffer.alloc(1024)]);
 }
 
 /**

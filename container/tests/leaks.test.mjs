@@ -2,7 +2,8 @@
 // none is not touched. Mostly against the staging itself, without processes.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import os from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -12,9 +13,13 @@ import { formsOf } from "../lib/forms.mjs";
 import { Matcher } from "../lib/matcher.mjs";
 import { stageState } from "../lib/stage.mjs";
 import { zipOf } from "./archives.mjs";
-import { database, KEY, layOut, MIB, ODD, OTHER, staged } from "./staging.mjs";
 import { makeSandbox, run } from "./support.mjs";
 
+const KEY = "sk-or-v1-8f2a/Kq+ZbY=7Tn0pWc4";
+const OTHER = "7712345678:AAH-x_0123456789abcdefghijklmnopq";
+/** Its JSON has escapes, its base64 the two characters that differ in base64url. */
+const ODD = 'pa"ss\\wo~~~???>>>rd/+==x';
+const MIB = 1024 * 1024;
 const AGENT_DB = "agents/main/agent/openclaw-agent.sqlite";
 
 /** Every form, made by other means than those of the code that looks for it. @type {Record<string, (key: string) => Buffer>} */
@@ -38,6 +43,53 @@ const FORMS = {
     ),
   ),
 };
+
+/**
+ * Stages files below `workspace` (or where their names say) and tells what became of them.
+ * @param {import("node:test").TestContext} t
+ * @param {Record<string, Buffer | string>} files
+ * @param {string[]} [values]
+ */
+async function staged(t, files, values = [KEY, OTHER, ODD]) {
+  const root = await mkdtemp(path.join(os.tmpdir(), "agent-leaks-"));
+  t.after(() => rm(root, { recursive: true, force: true }));
+  const state = path.join(root, "state");
+  const copy = path.join(root, "copy");
+  await mkdir(copy);
+  await mkdir(state);
+  for (const [name, content] of Object.entries(files)) {
+    const file = path.join(state, name.includes("/") ? name : `workspace/${name}`);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, content);
+  }
+  const stage = async () => {
+    await rm(copy, { recursive: true });
+    await mkdir(copy);
+    const { entries, leftOut, masked } = await stageState(state, copy, values);
+    await layOut(entries, copy);
+    return { leftOut: leftOut.map((name) => name.replace(/^workspace\//, "")), masked };
+  };
+  return { state, copy, stage };
+}
+
+/**
+ * Small files are staged in memory: puts them beside the others.
+ * @param {import("../lib/tar.mjs").Entry[]} entries
+ * @param {string} copy
+ */
+async function layOut(entries, copy) {
+  for (const { name, bytes } of entries)
+    if (bytes) await writeFile(path.join(copy, "..", name.replace("state", "copy")), bytes);
+}
+
+/** @param {import("node:test").TestContext} t @param {string} file @param {string} [sql] */
+async function database(t, file, sql = "") {
+  await mkdir(path.dirname(file), { recursive: true });
+  const opened = new DatabaseSync(file);
+  t.after(() => opened.close());
+  opened.exec(sql);
+  return opened;
+}
 
 /** @param {string} file */
 function rowsOf(file) {

@@ -23,6 +23,34 @@ const MAX_ASKS: u32 = 10;
 pub const MAX_AT_ONCE: usize = 4;
 /// An answer that is longer ends here.
 const MAX_PARTS: usize = 10;
+
+/// How far an answer is posted, as a row keeps it: what is begun is written down before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// So many parts are posted, and none is on its way.
+    Posted(u32),
+    /// So many are posted, and the next was on its way.
+    Begun(u32),
+}
+
+impl Progress {
+    /// Two for each part that is posted, and one for one on its way.
+    #[must_use]
+    pub const fn of_row(number: u32) -> Self {
+        match number % 2 {
+            0 => Self::Posted(number / 2),
+            _ => Self::Begun(number / 2),
+        }
+    }
+
+    #[must_use]
+    pub const fn to_row(self) -> u32 {
+        match self {
+            Self::Posted(parts) => parts.saturating_mul(2),
+            Self::Begun(parts) => parts.saturating_mul(2).saturating_add(1),
+        }
+    }
+}
 /// What the gateway says where the agent chose to say nothing.
 const NOTHING_SAID: &str = "No response from OpenClaw.";
 const CUT: &str = "\u{2026} (the rest is too long for this channel)";
@@ -94,6 +122,13 @@ impl Place {
         match self {
             Self::Slack { .. } => EdgeChannel::Slack,
             Self::Discord { .. } => EdgeChannel::Discord,
+        }
+    }
+
+    #[must_use]
+    pub const fn person(&self) -> &PersonId {
+        match self {
+            Self::Slack { person, .. } | Self::Discord { person, .. } => person,
         }
     }
 
@@ -191,6 +226,8 @@ pub enum Heard {
     NotNow,
     /// The agent was asked, and failed.
     Failed,
+    /// It was asked, and took too long, or said too much. It would again.
+    TooMuch,
 }
 
 /// Whether it is given up after so many tries; `failed` says that the agent itself failed at the last one.
@@ -217,6 +254,16 @@ pub fn heard(status: u16, body: &str) -> Heard {
         Some(text) => Heard::Answer(text.to_owned()),
         // A page, from a gateway that knows no such path.
         None => Heard::NotNow,
+    }
+}
+
+/// As much of an answer as is ever posted: what an agent says fills no storage.
+#[must_use]
+pub fn kept(answer: &str, longest: usize) -> &str {
+    let most = longest.saturating_mul(MAX_PARTS);
+    match answer.char_indices().nth(most.saturating_add(1)) {
+        Some((end, _)) => answer.get(..end).unwrap_or(answer),
+        None => answer,
     }
 }
 
@@ -354,6 +401,29 @@ mod tests {
         assert_eq!(serde_json::from_str::<Place>(&text).unwrap(), place);
         let slack = self::place(true);
         assert!(!slack.is_over(now) && !slack.is_replaced(0) && slack.silence().is_none());
+    }
+
+    #[test]
+    fn what_is_kept_of_an_answer_is_posted_as_all_of_it_would_be() {
+        for length in [0, 999, 1000, 1001, 5000] {
+            let answer = "ä".repeat(length);
+            let less = kept(&answer, 100);
+            assert!(less.chars().count() <= 1001);
+            assert_eq!(parts(less, 100), parts(&answer, 100), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_part_on_its_way_is_told_from_one_that_is_posted() {
+        for (number, progress) in [
+            (0, Progress::Posted(0)),
+            (1, Progress::Begun(0)),
+            (2, Progress::Posted(1)),
+            (7, Progress::Begun(3)),
+        ] {
+            assert_eq!(Progress::of_row(number), progress);
+            assert_eq!(progress.to_row(), number);
+        }
     }
 
     #[test]

@@ -149,7 +149,6 @@ impl Agent {
             Welcome::In => {}
         }
         let token = Secret::new(asked.token);
-        self.learn(&token);
         let place = Place::Discord {
             application,
             person: person.clone(),

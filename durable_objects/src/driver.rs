@@ -115,7 +115,7 @@ impl Agent {
                     if let Err(failure) = self.owner(term.domain.clone(), Care::Bounded).await {
                         self.log(&failure);
                         let at = now().saturating_add(RETRY_AFTER_FAILURE);
-                        return self.rest_until(Some(at)).await;
+                        return self.wake_at(at).await;
                     }
                     self.update(&term, |life| life.call(now()))?;
                 }
@@ -135,7 +135,7 @@ impl Agent {
                             self.log(&failure);
                             if !self.watch().await? {
                                 let at = now().saturating_add(RETRY_AFTER_FAILURE);
-                                return self.rest_until(Some(at.min(self.next_look()?))).await;
+                                return self.wake_at(at).await;
                             }
                         }
                     }

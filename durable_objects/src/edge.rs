@@ -131,6 +131,7 @@ impl Agent {
                     None => self.kept_token(tenant, channel)?,
                 };
                 self.learn(&token);
+                let tenure = self.life()?.tenure;
                 let (account, name) = match channel {
                     EdgeChannel::Slack => self.slack_account(&token).await?,
                     EdgeChannel::Discord => {
@@ -140,7 +141,7 @@ impl Agent {
                 };
                 // The company may have taken its time, and the asset may have moved meanwhile.
                 let owner = self.store.domain()?.map(|domain| domain.owner);
-                if owner != Some(tenant.owner) {
+                if owner != Some(tenant.owner) || self.life()?.tenure != tenure {
                     return Err(Problem::not_yours().into());
                 }
                 let present = self.store.edge_channel(tenant.owner, channel)?;
@@ -173,9 +174,23 @@ impl Agent {
             ..row
         };
         self.store.save_edge_channel(tenant.owner, channel, &row)?;
+        self.unhear(tenant, channel, &row.admission)?;
         farewell.into_iter().for_each(|leave| leave(self));
         self.wake_at(now()).await?;
         self.edge_view(tenant, channel)
+    }
+
+    /// Drops what waits of whoever may not write any more, before it wakes anybody.
+    fn unhear(&self, tenant: &Tenant, channel: EdgeChannel, admission: &Admission) -> Outcome<()> {
+        for turn in self.store.unanswered(tenant.owner, channel)? {
+            let place = turn.place()?;
+            let person = place.person();
+            let is_known = self.store.is_let_in(tenant.owner, channel, person)?;
+            if admission.welcome(person, is_known) != Welcome::In {
+                self.store.finish_turn(turn.number)?;
+            }
+        }
+        Ok(())
     }
 
     fn kept_token(&self, tenant: &Tenant, channel: EdgeChannel) -> Outcome<Secret> {
@@ -326,7 +341,12 @@ impl Agent {
                         turn.conversation = &knock;
                         turn.answer = Some(&answer);
                         turn.text = "";
-                        self.store.add_turn(&turn, now())?
+                        let received = self.store.add_turn(&turn, now())?;
+                        // Who can't be told the code now is told one when they write again.
+                        if received == Received::Full {
+                            self.store.answer_knock(tenant.owner, who, false, now())?;
+                        }
+                        received
                     }
                     false => Received::Known,
                 }

@@ -38,7 +38,7 @@ impl Activity {
 impl Agent {
     /// Sleeps unless the agent was used by ways that do not pass here, as within an open WebSocket.
     pub(crate) async fn fall_asleep(&self, container: &Container) -> Outcome<()> {
-        if self.turns.any() {
+        if self.turns.has_asked() {
             let mut life = self.life()?;
             life.last_active = now();
             return self.store.save_life(&life);

@@ -144,6 +144,7 @@ impl Agent {
             self.store.late_at(domain.owner)?,
             self.store.turns_late_at(domain.owner)?,
             self.turns_due(domain.owner, &self.life()?)?,
+            self.turns.next_look(now()),
             self.registration_due(&tenant)?,
             self.discord_due(&tenant)?,
         ];

@@ -85,9 +85,12 @@ impl Agent {
         name: &str,
         sealed: &str,
     ) -> Outcome<Option<Secret>> {
-        let keys = settings::sealing_keys(&self.env)?;
-        let opened = self.open_row(&keys, tenant, name, sealed)?;
-        Ok(opened.map(|opened| opened.value))
+        let (Some(salt), Some(blob)) = (self.salt(tenant.owner)?, from_base64(sealed)) else {
+            return Ok(None);
+        };
+        let opened = settings::sealing_keys(&self.env)?.open(tenant, &salt, name, &blob);
+        // Not learned: whoever sends many of them would have the owner's own forgotten.
+        Ok(opened.ok().map(|opened| opened.value))
     }
 
     /// Opens a row, and seals it anew if only the previous key did. `None` for one that does not open.

@@ -15,12 +15,12 @@ use multiclaw_core::inbox::retry_at;
 use multiclaw_core::lifecycle::{Life, State, Wish};
 use multiclaw_core::proxy::probe_headers;
 use multiclaw_core::secret::Secret;
-use multiclaw_core::slack::escaped;
+use multiclaw_core::slack::{escaped, is_of_token};
 use multiclaw_core::tenancy::Tenant;
-use multiclaw_core::time::Timestamp;
+use multiclaw_core::time::{Seconds, Timestamp};
 use multiclaw_core::turn::{
-    Heard, MAX_AT_ONCE, MAX_REPLY, PATH, Place, SCOPES, SEALED_AS, SORRY, Stage, heard,
-    is_hopeless, parts, question,
+    Heard, MAX_AT_ONCE, MAX_REPLY, PATH, Place, Progress, SCOPES, SEALED_AS, SORRY, Stage, heard,
+    is_hopeless, kept, parts, question,
 };
 use serde_json::json;
 use worker::wasm_bindgen::JsValue;
@@ -39,8 +39,10 @@ use crate::slack_api;
 use crate::store::{Store, Turn};
 use crate::watch::Care;
 
+/// Until what is under way is looked after.
+const LOOK_AFTER: Seconds = Seconds::new(60);
 /// For one answer, which may take many calls of models and tools.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Seconds = Seconds::new(600);
 const NOT_ASKED: &str =
     "The agent does not take messages yet. They are kept for a day, and tried again.";
 const NOT_ANSWERED: &str = "The agent failed to answer. Look at its log.";
@@ -53,13 +55,21 @@ const NO_TOKEN: &str = "The token can't be opened any more. Set it again.";
 #[derive(Default)]
 pub struct Turns {
     busy: RefCell<BTreeSet<String>>,
+    /// How many of them the agent thinks about.
+    asked: Cell<usize>,
     /// Nothing is begun before.
     not_before: Cell<Option<Timestamp>>,
 }
 
 impl Turns {
-    pub fn any(&self) -> bool {
-        !self.busy.borrow().is_empty()
+    pub fn has_asked(&self) -> bool {
+        self.asked.get() > 0
+    }
+
+    /// What is under way ends with this object: another one would have to be called to look after it.
+    pub fn next_look(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_any = !self.busy.borrow().is_empty();
+        is_any.then(|| now.saturating_add(LOOK_AFTER))
     }
 }
 
@@ -67,11 +77,16 @@ impl Turns {
 struct Busy {
     turns: Rc<Turns>,
     conversation: String,
+    is_asked: bool,
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
         self.turns.busy.borrow_mut().remove(&self.conversation);
+        if self.is_asked {
+            let asked = &self.turns.asked;
+            asked.set(asked.get().saturating_sub(1));
+        }
     }
 }
 
@@ -168,9 +183,9 @@ impl Agent {
         if work.place.is_over(now()) {
             return work.give_up(&turn);
         }
-        let busy = self.turns.take(&self.turns, &turn.conversation);
         if turn.stage() == Stage::Waiting {
             let port = container.port(GATEWAY_PORT)?;
+            let busy = self.turns.take(&self.turns, &turn.conversation, true);
             self.state.wait_until(async move {
                 let asked = ask(port, &work, &turn).await;
                 work.end(busy, work.hear(&turn, asked)).await;
@@ -180,6 +195,7 @@ impl Agent {
         let Some(token) = self.token_for(&tenant, &work.place)? else {
             return work.put_off(&turn, NO_TOKEN, None);
         };
+        let busy = self.turns.take(&self.turns, &turn.conversation, false);
         self.state.wait_until(async move {
             let posted = work.post(&turn, &token).await;
             work.end(busy, posted).await;
@@ -203,11 +219,15 @@ impl Agent {
 }
 
 impl Turns {
-    fn take(&self, shared: &Rc<Self>, conversation: &str) -> Busy {
+    fn take(&self, shared: &Rc<Self>, conversation: &str, is_asked: bool) -> Busy {
         self.busy.borrow_mut().insert(conversation.to_owned());
+        if is_asked {
+            self.asked.set(self.asked.get().saturating_add(1));
+        }
         Busy {
             turns: shared.clone(),
             conversation: conversation.to_owned(),
+            is_asked,
         }
     }
 }
@@ -244,7 +264,8 @@ async fn ask(port: Fetcher, work: &Work, turn: &Turn) -> Outcome<Heard> {
     init.set_signal(Some(&controller.signal()));
     let url = format!("http://agent{PATH}");
     let request = JsRequest::new_with_str_and_init(&url, &init).tried("question")?;
-    let answer = within(LIMIT, "the agent's answer", async {
+    let limit = Duration::from_secs(LIMIT.get().into());
+    let answer = within(limit, "the agent's answer", async {
         let mut answer = port
             .fetch_request(Request::from(request))
             .await
@@ -254,15 +275,27 @@ async fn ask(port: Fetcher, work: &Work, turn: &Turn) -> Outcome<Heard> {
         }
         let status = answer.status_code();
         let body = answer.stream().tried("the agent's answer")?;
-        let body = read_bounded(body, MAX_REPLY, "the agent's answer").await?;
-        Ok(heard(status, &String::from_utf8_lossy(&body)))
+        match read_bounded(body, MAX_REPLY, "the agent's answer").await {
+            Ok(body) => Ok(heard(status, &String::from_utf8_lossy(&body))),
+            Err(failure) => {
+                log(&failure);
+                Ok(Heard::Failed)
+            }
+        }
     });
+    let began = now();
     let answer = answer.await;
     if answer.is_err() {
         // A gateway that is left goes on with nothing.
         controller.abort();
     }
-    answer
+    match answer {
+        Err(failure) if began.saturating_add(LIMIT) <= now() => {
+            log(&failure);
+            Ok(Heard::TooMuch)
+        }
+        answer => answer,
+    }
 }
 
 impl Work {
@@ -270,7 +303,8 @@ impl Work {
     fn hear(&self, turn: &Turn, asked: Outcome<Heard>) -> Outcome<()> {
         match asked {
             Ok(Heard::Answer(answer)) => {
-                self.store.answer(turn.number, &answer, now())?;
+                let answer = kept(&answer, self.place.longest_post());
+                self.store.answer(turn.number, answer, now())?;
                 self.note(turn, None)?;
             }
             Ok(Heard::Silence) => {
@@ -280,11 +314,13 @@ impl Work {
                 }
                 self.note(turn, None)?;
             }
-            Ok(Heard::Failed) if is_hopeless(self.tries, true) => {
+            Ok(Heard::Failed) if !is_hopeless(self.tries, true) => {
+                self.put_off(turn, NOT_ANSWERED, None)?;
+            }
+            Ok(Heard::Failed | Heard::TooMuch) => {
                 self.store.answer(turn.number, SORRY, now())?;
                 self.note(turn, Some(NOT_ANSWERED))?;
             }
-            Ok(Heard::Failed) => self.put_off(turn, NOT_ANSWERED, None)?,
             Ok(Heard::NotNow) => self.put_off(turn, NOT_ASKED, None)?,
             Err(failure) => {
                 log(&failure);
@@ -305,13 +341,21 @@ impl Work {
     async fn post(&self, turn: &Turn, token: &Secret) -> Outcome<()> {
         let mut problem = None;
         let all = parts(&turn.answer, self.place.longest_post());
-        let begun = usize::try_from(turn.posted).unwrap_or(usize::MAX);
-        for (at, part) in (0_u32..).zip(&all).skip(begun) {
+        let first = match turn.progress() {
+            Progress::Posted(parts) => parts,
+            Progress::Begun(parts) if self.place.is_replaced(parts) => parts,
+            Progress::Begun(parts) => {
+                problem = Some(NOT_KNOWN);
+                parts.saturating_add(1)
+            }
+        };
+        let first = usize::try_from(first).unwrap_or(usize::MAX);
+        for (at, part) in (0_u32..).zip(&all).skip(first) {
             // It may have been taken away since the one before.
             if self.store.turn(turn.number)?.is_none() {
                 return Ok(());
             }
-            self.store.count_posts(turn.number, at.saturating_add(1))?;
+            self.store.count_posts(turn.number, Progress::Begun(at))?;
             let (told, seen) = self.send(token, at, part).await;
             if let Err(failure) = seen {
                 log(&failure);
@@ -327,9 +371,15 @@ impl Work {
                 Told::Refused(_) if turn.channel == EdgeChannel::Discord => {
                     return self.give_up(turn);
                 }
+                // As it is it will never be taken, and others wait behind it.
+                Told::Refused(reason) if !is_of_token(reason) => {
+                    let why = format!("Slack did not take an answer: {reason}.");
+                    self.store.finish_turn(turn.number)?;
+                    return self.note(turn, Some(&why));
+                }
                 Told::Refused(_) => None,
             };
-            self.store.count_posts(turn.number, at)?;
+            self.store.count_posts(turn.number, Progress::Posted(at))?;
             let why = match told {
                 Told::Refused(reason) => format!(
                     "{} does not take an answer: {reason}.",

@@ -7,7 +7,7 @@ use multiclaw_core::ids::Wallet;
 use multiclaw_core::inbox::{DROPPED_AFTER, MAX_REMEMBERED, REMEMBERED_FOR, fits};
 use multiclaw_core::knock::{MAX_WAITING, WAITS_FOR};
 use multiclaw_core::time::Timestamp;
-use multiclaw_core::turn::{Place, Stage};
+use multiclaw_core::turn::{Place, Progress, Stage};
 use serde::Deserialize;
 
 use super::inbox::{At, Load, Received};
@@ -43,8 +43,7 @@ pub struct Turn {
     place: String,
     pub text: String,
     pub answer: String,
-    /// How many posts of the answer were begun.
-    pub posted: u32,
+    posted: u32,
     /// How often it was tried.
     pub attempts: u32,
 }
@@ -52,6 +51,10 @@ pub struct Turn {
 impl Turn {
     pub fn stage(&self) -> Stage {
         Stage::parse(&self.stage)
+    }
+
+    pub const fn progress(&self) -> Progress {
+        Progress::of_row(self.posted)
     }
 
     pub fn place(&self) -> Outcome<Place> {
@@ -157,7 +160,7 @@ impl Store {
         })
     }
 
-    /// Keeps a message until it is answered. What waits in its conversation is tried anew at once.
+    /// Keeps a message until it is answered.
     pub fn add_turn(&self, turn: &NewTurn<'_>, now: Timestamp) -> Outcome<Received> {
         let (owner, channel) = (turn.owner.to_string(), turn.place.channel().as_str());
         let known: Option<Count> = self.row(
@@ -249,11 +252,10 @@ impl Store {
         )
     }
 
-    /// So many posts of the answer are made, or were begun.
-    pub fn count_posts(&self, number: i64, posted: u32) -> Outcome<()> {
+    pub fn count_posts(&self, number: i64, progress: Progress) -> Outcome<()> {
         self.run(
             "UPDATE turns SET posted = ? WHERE number = ?",
-            vec![i64::from(posted).into(), number.into()],
+            vec![i64::from(progress.to_row()).into(), number.into()],
         )
     }
 
@@ -295,6 +297,15 @@ impl Store {
         self.delete(
             "turns WHERE owner = ? AND stage <> 'done' AND received_at <= ?",
             vec![owner(), millis(now.saturating_sub(DROPPED_AFTER))],
+        )
+    }
+
+    /// Those that the agent was not asked yet, or has not answered.
+    pub fn unanswered(&self, owner: Wallet, channel: EdgeChannel) -> Outcome<Vec<Turn>> {
+        self.rows(
+            "SELECT number, channel, conversation, stage, place, '' AS text, '' AS answer, posted, attempts FROM turns
+             WHERE owner = ? AND channel = ? AND stage = 'waiting'",
+            vec![owner.to_string().into(), channel.as_str().into()],
         )
     }
 
