@@ -27,8 +27,6 @@ const GRACE_MS = 30_000;
  * @property {string} title @property {Need[]} needs @property {boolean} built
  * @property {() => string[]} command
  * @property {Record<string, string>} [env]
- * @property {boolean} [waits] more than it computes: it runs beside the others
- * @property {boolean} [alone] it measures what others disturb
  * @property {() => void} [before] @property {() => void} [after] of its run
  * @property {number} [limit] milliseconds
  */
@@ -71,7 +69,6 @@ const SUITES = {
     needs: ["agent"],
     built: false,
     command: () => nodeTest(3, testsUnder("container/tests", /\.test\.mjs$/)),
-    waits: true,
   },
   dev: {
     title: "Development stand-ins, console and scripts",
@@ -87,7 +84,7 @@ const SUITES = {
     title: "Black box, against workerd",
     needs: ["agent", "rust", "wasm-tools"],
     built: true,
-    command: () => nodeTest(6, blackBox()),
+    command: () => nodeTest(5, blackBox()),
   },
   attacks: {
     title: "What a hostile caller can send",
@@ -97,13 +94,12 @@ const SUITES = {
     env: { ATTACKS_TABLE },
     before: clearAttacks,
     after: printAttacks,
-    alone: true,
   },
   browser: {
     title: "In a browser",
     needs: ["agent", "rust", "wasm-tools", "chromium"],
     built: true,
-    command: () => nodeTest(3, testsUnder("tests/browser", /\.test\.ts$/)),
+    command: () => nodeTest(2, testsUnder("tests/browser", /\.test\.ts$/)),
   },
   docker: {
     title: "Black box, all of it with real containers",
@@ -116,7 +112,7 @@ const SUITES = {
     title: "What is about containers, with real ones, and the real agent in its image",
     needs: DOCKER,
     built: true,
-    command: () => nodeTest(4, [...OF_CONTAINERS, ...testsUnder("tests/containers", /\.test\.ts$/)]),
+    command: () => nodeTest(3, [...OF_CONTAINERS, ...testsUnder("tests/containers", /\.test\.ts$/)]),
     env: { TEST_CONTAINERS: "docker" },
   },
   faults: {
@@ -162,19 +158,15 @@ function count(line, counts) {
   if (key) counts[/** @type {keyof Counts} */ (key)] += Number(node?.[2]);
 }
 
-/** @typedef {Counts & {ok: boolean, interrupted: boolean}} Result */
-/** @typedef {(text: string) => void} Print */
-
 /**
- * @param {Suite} suite @param {NodeJS.ProcessEnv} env @param {Print} print
- * @returns {Promise<Result>}
+ * @param {string[]} command @param {NodeJS.ProcessEnv} env @param {number} [limit]
+ * @returns {Promise<Counts & {ok: boolean, interrupted: boolean}>}
  */
-function runSuite({ command, limit = SUITE_TIMEOUT_MS }, env, print) {
-  const [program = "", ...args] = command();
+function runSuite([program = "", ...args], env, limit = SUITE_TIMEOUT_MS) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   return new Promise((resolve, reject) => {
     // A group of its own: what the tests start ends with them.
-    const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "inherit"], detached: true });
     const end = (/** @type {NodeJS.Signals | 0} */ signal) => {
       try {
         return child.pid !== undefined && process.kill(-child.pid, signal);
@@ -184,21 +176,19 @@ function runSuite({ command, limit = SUITE_TIMEOUT_MS }, env, print) {
       }
     };
     let interrupted = false;
-    const interrupt = (/** @type {NodeJS.Signals} */ signal) => {
+    onInterrupt = (signal) => {
       end(interrupted ? "SIGKILL" : signal);
       interrupted = true;
     };
-    running.add(interrupt);
     const deadline = setTimeout(() => {
-      print(`\nThe suite did not end within ${duration(limit)}: it is ended here.\n`);
+      console.log(`\nThe suite did not end within ${duration(limit)}: it is ended here.`);
       end("SIGTERM");
       setTimeout(() => end("SIGKILL"), GRACE_MS).unref();
     }, limit);
     let rest = "";
     child.stdout.setEncoding("utf8");
-    child.stderr.setEncoding("utf8").on("data", print);
     child.stdout.on("data", (chunk) => {
-      print(chunk);
+      process.stdout.write(chunk);
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) count(plain(line), counts);
@@ -209,19 +199,17 @@ function runSuite({ command, limit = SUITE_TIMEOUT_MS }, env, print) {
       // The runner ends at once when it is told to; the test files clean up first.
       for (const until = Date.now() + GRACE_MS; end(0) && Date.now() < until; ) await delay(100);
       end("SIGKILL");
-      running.delete(interrupt);
+      onInterrupt = leave;
       resolve({ ...counts, interrupted, ok: code === 0 && counts.failed === 0 && counts.passed > 0 });
     });
   });
 }
 
-/** How the suites that run are ended. @type {Set<(signal: NodeJS.Signals) => void>} */
-const running = new Set();
+const leave = () => process.exit(130);
+/** @type {(signal: NodeJS.Signals) => void} */
+let onInterrupt = leave;
 for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
-  process.on(signal, () => {
-    if (running.size === 0) process.exit(130);
-    for (const interrupt of running) interrupt(signal);
-  });
+  process.on(signal, () => onInterrupt(signal));
 
 /** @returns {Promise<number>} the exit code */
 async function main() {
@@ -256,38 +244,17 @@ async function main() {
     NODE_COMPILE_CACHE: COMPILED_TOOLS,
     ...(chromium ? { CHROMIUM_PATH: chromium } : {}),
   });
-  /** @type {Map<string, Result & {took: string}>} */
-  const results = new Map();
-  /** @param {string} name @param {Suite} suite @param {Print} [print] */
-  const carryOut = async (name, suite, print = (text) => process.stdout.write(text)) => {
-    print(`\n=== ${name}: ${suite.title}\n`);
+  /** @type {(Counts & {name: string, ok: boolean, interrupted: boolean, took: string})[]} */
+  const rows = [];
+  for (const [name, suite] of chosen) {
+    console.log(`\n=== ${name}: ${suite.title}`);
     const started = Date.now();
     suite.before?.();
-    const result = await runSuite(suite, { ...env, ...suite.env }, print);
+    const result = await runSuite(suite.command(), { ...env, ...suite.env }, suite.limit);
     suite.after?.();
-    results.set(name, { ...result, took: duration(Date.now() - started) });
-    return !result.interrupted;
-  };
-  // What it says is shown when all of it is there.
-  const beside = async () => {
-    for (const [name, suite] of chosen.filter(([, { waits }]) => waits)) {
-      /** @type {string[]} */
-      const said = [];
-      const goesOn = await carryOut(name, suite, (text) => said.push(text));
-      process.stdout.write(said.join(""));
-      if (!goesOn) return;
-    }
-  };
-  const waiting = beside();
-  for (const [name, suite] of chosen.filter(([, { waits }]) => !waits)) {
-    if (suite.alone) await waiting;
-    if (!(await carryOut(name, suite))) break;
+    rows.push({ name, ...result, took: duration(Date.now() - started) });
+    if (result.interrupted) break;
   }
-  await waiting;
-  const rows = chosen.flatMap(([name]) => {
-    const result = results.get(name);
-    return result ? [{ name, ...result }] : [];
-  });
 
   console.log("\n=== Summary");
   for (const { name, passed, failed, skipped, ok, took } of rows) {

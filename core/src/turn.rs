@@ -18,7 +18,7 @@ pub const SCOPES: (&str, &str) = ("x-openclaw-scopes", "operator.write");
 pub const MAX_REPLY: usize = 1024 * 1024;
 /// How often an agent is asked that fails each time, or that can't be asked, or dies over it.
 const MAX_FAILED: u32 = 5;
-const MAX_ASKS: u32 = 10;
+const MAX_ASKS: u32 = 30;
 /// Of conversations so many are worked on at once.
 pub const MAX_AT_ONCE: usize = 4;
 /// An answer that is longer ends here.
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn what_fails_again_and_again_is_given_up() {
         assert!(!is_hopeless(4, true) && is_hopeless(5, true));
-        assert!(!is_hopeless(9, false) && is_hopeless(10, false));
+        assert!(!is_hopeless(29, false) && is_hopeless(30, false));
     }
 
     #[test]
