@@ -258,7 +258,10 @@ test("a stranger is let in by the owner's word, which needs no agent that runs, 
   for (const other of ["U0AAA", "U0BBB", "U0CCC", "U0DDD"]) slack.write(app, other, "me too");
   await until("all came", () => slack.deliveries(app).every(({ statuses }) => statuses.includes(200)));
   await postsInTime(stack, app, 3);
-  assert.equal((await client.get(`${path}/pairing`)).json().waiting.length, 3);
+  const ids: string[] = (await client.get(`${path}/pairing`)).json().waiting.map(({ id }: { id: string }) => id);
+  assert.equal(ids.length, 3);
+  // Whichever of them came first.
+  const other = ids.find((id) => id !== `slack-${FRIEND}`);
   await settled(owned.asset);
   assert.equal(slack.posts(app).length, 3);
   assert.equal((await owned.status()).state, "asleep", "nobody was woken");
@@ -267,8 +270,8 @@ test("a stranger is let in by the owner's word, which needs no agent that runs, 
   assertProblem(await stranger.client.post(`${path}/pairing/slack-U0FRIEND/approve`), 403, "forbidden");
   const approved = await client.post(`${path}/pairing/slack-U0FRIEND/approve`);
   assert.deepEqual([approved.status, approved.json().waiting.length], [200, 2], approved.text);
-  assert.equal((await client.post(`${path}/pairing/slack-U0AAA/reject`)).json().waiting.length, 1);
-  assertProblem(await client.post(`${path}/pairing/slack-U0AAA/approve`), 404, "not_found");
+  assert.equal((await client.post(`${path}/pairing/${other}/reject`)).json().waiting.length, 1);
+  assertProblem(await client.post(`${path}/pairing/${other}/approve`), 404, "not_found");
   slack.write(app, FRIEND, "and now?");
   assert.equal((await postsInTime(stack, app, 4, { within: 60_000 })).at(-1), "Echo: and now?");
   const visitor = await owned.enter(stack);
@@ -282,6 +285,20 @@ test("a stranger is let in by the owner's word, which needs no agent that runs, 
   agent.behaveAt(owned.asset, { pairing: { waiting: [forged] } });
   const both = (await client.get(`${path}/pairing`)).json().waiting;
   assert.ok(!both.some(({ id }: { id: string }) => id === forged.id), JSON.stringify(both));
+  await owned.stop();
+});
+
+test("whom their owner shuts out is not answered, though they wrote before", async () => {
+  const owned = await Owned.ofNew(stack, "slack-shut-out.molt");
+  const app = await connectSlack(stack, owned);
+  slack.write(app, FRIEND, "hello?");
+  await until("it waits", async () => (await slackOf(owned)).waiting === 1);
+  const changed = await owned.client.put(`${owned.path}/channels/slack`, { dmPolicy: "disabled" });
+  assert.deepEqual([changed.status, changed.json().waiting], [200, 0], changed.text);
+  await owned.start();
+  assert.equal((await owned.client.put(`${owned.path}/channels/slack`, { dmPolicy: "open" })).status, 200);
+  slack.write(app, FRIEND, "and now?");
+  assert.deepEqual(await postsInTime(stack, app, 1), ["Echo: and now?"]);
   await owned.stop();
 });
 
