@@ -165,9 +165,9 @@ export async function serve({ state, address, port, knobs, note }) {
     },
     /** Answers what a channel that ends at the edge has it asked, and remembers that it was. */
     async v1(request, response, rest) {
+      if (rest !== "chat/completions") return void response.end("<h1>agent</h1>");
       const asked = JSON.parse((await buffer(request)).toString());
       const [context, said] = asked.messages;
-      if (rest !== "chat/completions") return void response.writeHead(404).end();
       const { status = 200, exit = false, silent = false } = await knobs("turn");
       const scopes = request.headers["x-openclaw-scopes"];
       appendFileSync(
