@@ -5,7 +5,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::{Value, json};
 
 use crate::channel::{People, PersonId};
-use crate::edge::{Told, pause_of};
+use crate::edge::{Told, fresh_moment, pause_of};
 use crate::encoding::from_hex;
 use crate::text::plain;
 use crate::time::{Seconds, Timestamp};
@@ -15,8 +15,6 @@ pub const TIMESTAMP_HEADER: &str = "x-signature-timestamp";
 /// The command that everybody uses, and its one option.
 pub const COMMAND: &str = "ask";
 const OPTION: &str = "text";
-/// How old, or how far ahead, a request may be.
-const FRESH_FOR: Seconds = Seconds::new(300);
 /// For so long an interaction can be answered; Discord's own bound is 15 minutes from its making.
 pub const ANSWERED_WITHIN: Seconds = Seconds::new(14 * 60 + 30);
 const MAX_NUMBER: usize = 20;
@@ -34,15 +32,9 @@ impl Stamp {
     /// `None` for another form, and for a request that is too old: which could be one that somebody has seen and sends again.
     #[must_use]
     pub fn parse(timestamp: &str, signature: &str, now: Timestamp) -> Option<Self> {
-        let at: i64 = timestamp.parse().ok()?;
-        let is_plain = at.to_string() == timestamp;
-        let age = now.as_secs().saturating_sub(at).unsigned_abs();
-        let is_fresh = age <= u64::from(FRESH_FOR.get());
+        let at = fresh_moment(timestamp, now)?.to_string();
         let signature = from_hex(signature)?;
-        (is_plain && is_fresh).then(|| Self {
-            at: timestamp.to_owned(),
-            signature,
-        })
+        Some(Self { at, signature })
     }
 
     /// Whether the body was signed with the key that belongs to this one. Strictly: no key of small order, no second

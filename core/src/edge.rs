@@ -11,6 +11,17 @@ use crate::time::{Seconds, Timestamp};
 
 /// The companies' own names of things are short.
 const MAX_ID: usize = 24;
+/// How old, or how far ahead, a request may be: Slack's own advice.
+const FRESH_FOR: Seconds = Seconds::new(300);
+
+/// The second at which a request was signed, as its header says in the one form that a number has. `None` for another form, and
+/// for a request that is too old: which could be one that somebody has seen and sends again.
+#[must_use]
+pub fn fresh_moment(text: &str, now: Timestamp) -> Option<i64> {
+    let at: i64 = text.parse().ok()?;
+    let age = now.as_secs().saturating_sub(at).unsigned_abs();
+    (at.to_string() == text && age <= u64::from(FRESH_FOR.get())).then_some(at)
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -6,17 +6,15 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use crate::channel::{People, PersonId};
-use crate::edge::{Told, is_id, pause_of};
+use crate::edge::{Told, fresh_moment, is_id, pause_of};
 use crate::encoding::from_hex;
 use crate::secret::Secret;
-use crate::time::{Seconds, Timestamp};
+use crate::time::Timestamp;
 
 pub const SIGNATURE_HEADER: &str = "x-slack-signature";
 pub const TIMESTAMP_HEADER: &str = "x-slack-request-timestamp";
 /// The longest event that is taken. Texts have 40,000 characters at most, and come twice.
 pub const MAX_EVENT: usize = 512 * 1024;
-/// How old, or how far ahead, a request may be: Slack's own advice.
-const FRESH_FOR: Seconds = Seconds::new(300);
 const VERSION: &str = "v0";
 const MAX_CHALLENGE: usize = 1024;
 const MAX_EVENT_ID: usize = 64;
@@ -35,13 +33,10 @@ impl Stamp {
     /// `None` for another form, and for a request that is too old: which could be one that somebody has seen and sends again.
     #[must_use]
     pub fn parse(timestamp: &str, signature: &str, now: Timestamp) -> Option<Self> {
-        let at: i64 = timestamp.parse().ok()?;
-        let is_plain = at.to_string() == timestamp;
-        let age = now.as_secs().saturating_sub(at).unsigned_abs();
-        let is_fresh = age <= u64::from(FRESH_FOR.get());
+        let at = fresh_moment(timestamp, now)?;
         let hex = signature.strip_prefix(VERSION)?.strip_prefix('=')?;
         let signature = from_hex(hex)?;
-        (is_plain && is_fresh).then_some(Self { at, signature })
+        Some(Self { at, signature })
     }
 
     /// Whether the body was signed with this secret, in constant time.

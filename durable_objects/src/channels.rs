@@ -27,10 +27,11 @@ use crate::driver::Term;
 use crate::port::{Outcome, log, now};
 use crate::sealed::OwnSecret;
 use crate::settings;
+use crate::store::Store;
 
 const NAME: SecretName = SecretName::Telegram;
 const NOT_TOLD: &str = "Telegram could not be told where to send messages. It is tried again.";
-/// Before each try to have Telegram forget a bot's webhook.
+/// Before each try to have a company forget a bot.
 const FAREWELL_PAUSES: [Duration; 4] = [
     Duration::ZERO,
     Duration::from_secs(2),
@@ -183,23 +184,9 @@ impl Agent {
                     let channel = store.channel(domain.owner)?;
                     Ok(channel.map(|it| it.bot()) == BotId::of(&token))
                 };
-                let mut told = false;
-                for pause in FAREWELL_PAUSES {
-                    Delay::from(pause).await;
-                    if is_back().unwrap_or(true) {
-                        return;
-                    }
-                    match bot_api::call(&base, &token, "deleteWebhook", json!({})).await {
-                        Ok(()) => {
-                            told = true;
-                            break;
-                        }
-                        Err(failure) => log(&failure),
-                    }
-                }
-                if let Err(failure) = store.audit(now(), &Entry::WebhookRemoved { told }) {
-                    log(&failure);
-                }
+                let leave = async || bot_api::call(&base, &token, "deleteWebhook", json!({})).await;
+                let entry = |told| Entry::WebhookRemoved { told };
+                take_leave(&store, is_back, leave, entry).await;
             });
         }))
     }
@@ -323,5 +310,32 @@ impl Agent {
             },
         };
         self.store.save_channel(tenant.owner, &channel)
+    }
+}
+
+/// Has a company told that it is to send no more, a few times until it has heard, unless what is left is back by then. What
+/// came of it is in the audit.
+pub(crate) async fn take_leave(
+    store: &Store,
+    is_back: impl Fn() -> Outcome<bool>,
+    tell: impl AsyncFn() -> Outcome<()>,
+    entry: impl FnOnce(bool) -> Entry,
+) {
+    let mut has_told = false;
+    for pause in FAREWELL_PAUSES {
+        Delay::from(pause).await;
+        if is_back().unwrap_or(true) {
+            return;
+        }
+        match tell().await {
+            Ok(()) => {
+                has_told = true;
+                break;
+            }
+            Err(failure) => log(&failure),
+        }
+    }
+    if let Err(failure) = store.audit(now(), &entry(has_told)) {
+        log(&failure);
     }
 }

@@ -1,8 +1,6 @@
 //! The tenant's application at Discord: whose it is, what Discord is told of it, and what people ask. An interaction is answered
 //! at once: with a word to whoever asked, or with "the agent thinks", after which the answer follows (`turns`).
 
-use core::time::Duration;
-
 use multiclaw_core::audit::Entry;
 use multiclaw_core::discord::{
     ANSWERED_WITHIN, Asked, Interaction, PublicKey, Stamp, commands, deferred, is_number, pong,
@@ -20,13 +18,14 @@ use multiclaw_core::text::plain;
 use multiclaw_core::time::Timestamp;
 use multiclaw_core::turn::{Place, SEALED_AS};
 use serde_json::{Value, json};
-use worker::{Delay, Method, Response};
+use worker::{Method, Response};
 
 use crate::Agent;
+use crate::channels::take_leave;
 use crate::discord_api::{Call, call, whose};
 use crate::driver::Term;
 use crate::edge::{Given, Sent, gone};
-use crate::port::{Outcome, log, now, random};
+use crate::port::{Outcome, now, random};
 use crate::reply;
 use crate::sealed::OwnSecret;
 use crate::settings;
@@ -41,13 +40,6 @@ const UNHEARD: &str = "This agent does not answer you.";
 const CROWDED: &str = "Too many people wait to be let in. Try again in an hour.";
 const FULL: &str = "Too much waits for this agent. Try again later.";
 const UNKNOWN: &str = "This application offers nothing of that kind.";
-/// Before each try to have Discord forget an application's address and commands.
-const FAREWELL_PAUSES: [Duration; 4] = [
-    Duration::ZERO,
-    Duration::from_secs(2),
-    Duration::from_secs(10),
-    Duration::from_secs(60),
-];
 
 impl Agent {
     /// Asks Discord whose token that is, which must be the application's that its owner names.
@@ -301,25 +293,11 @@ impl Agent {
                     let row = store.edge_channel(domain.owner, CHANNEL)?;
                     Ok(row.is_some_and(|row| matches!(&row.account, Account::Discord { application: it, .. } if *it == application)))
                 };
-                let mut has_told = false;
-                for pause in FAREWELL_PAUSES {
-                    Delay::from(pause).await;
-                    if is_back().unwrap_or(true) {
-                        return;
-                    }
-                    let nothing = json!({ "interactions_endpoint_url": null });
-                    match tell(&base, &token, &application, &json!([]), &nothing).await {
-                        Ok(()) => {
-                            has_told = true;
-                            break;
-                        }
-                        Err(failure) => log(&failure),
-                    }
-                }
-                let entry = Entry::ApplicationLeft { told: has_told };
-                if let Err(failure) = store.audit(now(), &entry) {
-                    log(&failure);
-                }
+                let nothing = json!({ "interactions_endpoint_url": null });
+                let none = json!([]);
+                let leave = async || tell(&base, &token, &application, &none, &nothing).await;
+                let entry = |told| Entry::ApplicationLeft { told };
+                take_leave(&store, is_back, leave, entry).await;
             });
         }))
     }

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::time::Seconds;
 
 const TEAM: &str = "T1DC2JH3J";
 const BOT: &str = "U0LAN0Z89";
