@@ -54,10 +54,12 @@ test("a channel is set up with secrets that have their form and that Slack knows
   assert.equal(answer.status, 200, answer.text);
   assert.ok(!answer.text.includes(signingSecret) && !answer.text.includes(token.slice(0, 9)));
   const shown = { ...none, requestUrl, account: "dev_bot in Development", prefix: token.slice(0, 8) };
-  assert.deepEqual(answer.json(), { ...shown, state: "connecting" });
+  const { tokenSetAt, ...now } = answer.json();
+  assert.deepEqual(now, { ...shown, state: "connecting" });
+  assert.ok(Math.abs(Date.parse(tokenSetAt) - Date.now()) < 60_000);
   for (const secret of [token, signingSecret]) assert.deepEqual(stack.filesWith(secret), [], "it is sealed");
   assert.ok(await slack.enter(app, requestUrl));
-  assert.deepEqual(await slackOf(owned), { ...shown, state: "connected" });
+  assert.deepEqual(await slackOf(owned), { ...shown, tokenSetAt, state: "connected" });
   const changed = await put({ dmPolicy: "open" });
   assert.deepEqual([changed.json().state, changed.json().warning !== undefined], ["connected", true]);
   const { agentUrl } = await owned.start();

@@ -1,6 +1,7 @@
 // The service's HTTP interface as the console uses it: one typed function per route, and errors as values of two
 // classes, so that every caller can tell "the service said no" from "the service was not reached".
 
+import type { ChangedChannel, Channel, ChannelChange } from "./channel.ts";
 import type { EdgeChange } from "./edge-report.ts";
 
 export type AgentState = "asleep" | "starting" | "running" | "stopping" | "failed";
@@ -195,34 +196,6 @@ export interface Wakes {
   readonly days: readonly WakeDay[];
 }
 
-export type DmPolicy = "pairing" | "allowlist" | "open" | "disabled";
-
-/** A channel by which people reach the agent. */
-export interface Channel {
-  readonly name: string;
-  /** `connecting` until Telegram knows where to send messages. */
-  readonly state: "off" | "connecting" | "connected";
-  /** How its token begins. */
-  readonly prefix: string | null;
-  readonly dmPolicy: DmPolicy;
-  /** Whom an allowlist names. */
-  readonly allowFrom?: readonly string[];
-  /** How many messages wait for the agent. */
-  readonly waiting: number;
-  readonly lastMessageAt: string | null;
-  /** Messages of strangers that were not kept for the agent, today (UTC). */
-  readonly heldBackToday?: number;
-  /** What went wrong last, until it goes well. */
-  readonly problem: string | null;
-  readonly warning?: string;
-  readonly account?: string;
-  readonly requestUrl?: string;
-}
-
-export interface ChangedChannel extends Channel {
-  readonly effect: Effect;
-}
-
 /** Somebody who waits to be let in. */
 export interface Waiting {
   readonly id: string;
@@ -310,13 +283,6 @@ export interface ProposalList {
   readonly today: number;
   readonly perDay: number;
   readonly refusedToday: number;
-}
-
-export interface ChannelChange {
-  /** Without it the one that there is stays. */
-  readonly token?: string;
-  readonly dmPolicy: DmPolicy;
-  readonly allowFrom?: readonly string[];
 }
 
 /** A file to send, with the hash that the service compares it with. */

@@ -1,7 +1,8 @@
 // What the owner reads of a channel, and when they are reminded of one that nobody uses.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Channel, SecretEntry } from "./api.ts";
+import type { SecretEntry } from "./api.ts";
+import type { Channel } from "./channel.ts";
 import {
   channelFacts,
   channelProblem,

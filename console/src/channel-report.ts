@@ -1,6 +1,7 @@
 // How a channel stands, who may write by it, and what its owner should think of, in words. Pure: the clock comes in as an
 // argument.
-import type { Channel, DmPolicy, SecretEntry } from "./api.ts";
+import type { SecretEntry } from "./api.ts";
+import type { Channel, DmPolicy } from "./channel.ts";
 import { formatAgo, formatCount, formatDateTime } from "./format.ts";
 
 const DAY_MS = 86_400_000;
@@ -60,12 +61,17 @@ export function channelProblem(channel: Channel, token: SecretEntry | undefined)
   return channel.problem ?? "";
 }
 
-/** What to think of where nobody wrote for long, counted from when the token was set for a bot that nobody wrote to yet. */
+/** For how many days nobody wrote, counted from when the token was set for a bot that nobody wrote to yet; null where that is not long. */
+export function idleDays(channel: Channel, setAt: string | null | undefined, now: number): number | null {
+  if (channel.state === "off") return null;
+  const days = Math.floor((now - Date.parse(channel.lastMessageAt ?? setAt ?? "")) / DAY_MS);
+  return days >= IDLE_DAYS ? days : null;
+}
+
+/** What to think of where nobody wrote for long. */
 export function idleReminder(channel: Channel, token: SecretEntry | undefined, now: number): string {
-  if (channel.state === "off") return "";
-  const last = Date.parse(channel.lastMessageAt ?? token?.setAt ?? "");
-  const days = Math.floor((now - last) / DAY_MS);
-  if (!(days >= IDLE_DAYS)) return "";
+  const days = idleDays(channel, token?.setAt, now);
+  if (days === null) return "";
   return `Nobody has written for ${formatCount(days)} days. Disconnect the bot if you don't need it any more: whoever gets hold of its token can speak in its name.`;
 }
 

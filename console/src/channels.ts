@@ -1,6 +1,7 @@
 // The card of the Telegram bot: its token, which goes from the field to the service and nowhere else, and who may write.
 import type { AgentContext } from "./agent.ts";
-import { ApiError, type Channel, type ChannelChange, type DmPolicy, type SecretEntry } from "./api.ts";
+import { ApiError, type SecretEntry } from "./api.ts";
+import type { Channel, ChannelChange, DmPolicy } from "./channel.ts";
 import {
   channelFacts,
   channelProblem,

@@ -1,8 +1,8 @@
 // What the owner reads of a channel that ends at the edge, and what they may enter.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Channel } from "./api.ts";
-import { EDGE_KINDS, edgeFacts, edgeState, parseEdgePeople } from "./edge-report.ts";
+import type { Channel } from "./channel.ts";
+import { EDGE_KINDS, edgeFacts, edgeReminder, edgeState, parseEdgePeople } from "./edge-report.ts";
 
 const NOW = Date.parse("2026-06-03T12:00:00.000Z");
 const channel = (more: Partial<Channel> = {}): Channel => ({
@@ -26,6 +26,21 @@ test("its facts are whose bot it is, how its token begins, and what came last", 
   );
   assert.match(edgeFacts(channel({ waiting: 12 }), NOW), /12 messages wait for the agent\.$/);
   assert.equal(edgeFacts(channel({ state: "off", prefix: null }), NOW), "");
+});
+
+test("its owner is reminded of one that nobody used for 30 days, and not a day before", () => {
+  const before = (days: number) => new Date(NOW - days * 86_400_000).toISOString();
+  const reminder = (more: Partial<Channel>, kind = slack) => edgeReminder(kind, channel(more), NOW);
+  assert.equal(reminder({ lastMessageAt: before(29.9) }), "");
+  assert.match(reminder({ lastMessageAt: before(30) }), /^Nobody has written to it for 30 days\. Disconnect Slack if /);
+  assert.match(
+    reminder({ name: "discord", lastMessageAt: before(31) }, discord),
+    /^Nobody has asked it anything for 31 days\. Disconnect Discord if /,
+  );
+  assert.match(reminder({ lastMessageAt: null, tokenSetAt: before(40) }), /for 40 days/);
+  assert.equal(reminder({ lastMessageAt: null, tokenSetAt: before(1) }), "");
+  assert.equal(reminder({ lastMessageAt: null }), "", "nothing is known of it");
+  assert.equal(reminder({ state: "off", lastMessageAt: before(90) }), "");
 });
 
 test("one that nothing came to yet says that it waits", () => {

@@ -1,6 +1,7 @@
 // The channels that end at the edge, in words: what their owner enters, where, and how each stands. Pure: the clock comes in as an
 // argument.
-import type { Channel, ChannelChange } from "./api.ts";
+import type { Channel, ChannelChange } from "./channel.ts";
+import { idleDays } from "./channel-report.ts";
 import { formatAgo, formatCount } from "./format.ts";
 
 /** What is absent stays as it is. */
@@ -23,6 +24,8 @@ export interface EdgeKind {
   readonly name: string;
   readonly title: string;
   readonly hint: string;
+  /** What people do by it, as of the past. */
+  readonly used: string;
   readonly urlLabel: string;
   readonly urlHint: string;
   readonly fields: readonly EdgeField[];
@@ -36,6 +39,7 @@ export const EDGE_KINDS: readonly EdgeKind[] = [
     hint:
       "People write to an app of yours in a Slack workspace, directly or by naming it in a channel, and the agent answers. Make the app at " +
       "api.slack.com/apps, give it the bot scopes chat:write, im:history and app_mentions:read, and install it.",
+    used: "written to it",
     urlLabel: "Request URL for Slack",
     urlHint:
       "When it is connected here, enter this under Event Subscriptions, with the bot events message.im and app_mention. It is " +
@@ -57,6 +61,7 @@ export const EDGE_KINDS: readonly EdgeKind[] = [
     hint:
       "People use the command /ask of an application of yours at Discord, and the agent answers within 15 minutes. Make the application at " +
       "discord.com/developers/applications, and install it where it is to be used.",
+    used: "asked it anything",
     urlLabel: "Interactions endpoint URL",
     urlHint: "Discord is told of it, and of the command, when it is connected here. You need not enter it.",
     fields: [
@@ -88,6 +93,13 @@ export function edgeFacts(channel: Channel, now: number): string {
   if (waiting === 1) sentences.push("1 message waits for the agent");
   if (waiting > 1) sentences.push(`${formatCount(waiting)} messages wait for the agent`);
   return `${sentences.filter((sentence) => sentence !== "").join(". ")}.`;
+}
+
+/** What to think of where nobody wrote for long. */
+export function edgeReminder(kind: EdgeKind, channel: Channel, now: number): string {
+  const days = idleDays(channel, channel.tokenSetAt, now);
+  if (days === null) return "";
+  return `Nobody has ${kind.used} for ${formatCount(days)} days. Disconnect ${kind.title} if you don't need it any more: whoever gets hold of the bot's token can speak in its name.`;
 }
 
 /** The people in a text of them, and what is wrong with it. */

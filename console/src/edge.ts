@@ -1,10 +1,19 @@
 // The cards of the channels that end at the edge: their secrets, which go from the fields to the service and nowhere else, the
 // address that the company is to be given, and who may write.
 import type { AgentContext } from "./agent.ts";
-import { ApiError, type Channel, type DmPolicy } from "./api.ts";
+import { ApiError } from "./api.ts";
+import type { Channel, DmPolicy } from "./channel.ts";
 import { POLICIES, policyHint } from "./channel-report.ts";
 import { byId, confirm, fromTemplate, setFieldError, setNotice, setText, within } from "./dom.ts";
-import { EDGE_KINDS, type EdgeChange, type EdgeKind, edgeFacts, edgeState, parseEdgePeople } from "./edge-report.ts";
+import {
+  EDGE_KINDS,
+  type EdgeChange,
+  type EdgeKind,
+  edgeFacts,
+  edgeReminder,
+  edgeState,
+  parseEdgePeople,
+} from "./edge-report.ts";
 import { showInfo } from "./notices.ts";
 import { whileVisible } from "./visible.ts";
 
@@ -84,6 +93,7 @@ function edgeCard(context: AgentContext, kind: EdgeKind, load: () => Promise<voi
     tag.dataset.state = channel.state;
     setText(part("facts", HTMLParagraphElement), edgeFacts(channel, Date.now()));
     setNotice(part("problem", HTMLParagraphElement), channel.problem ?? "");
+    setNotice(part("reminder", HTMLParagraphElement), edgeReminder(kind, channel, Date.now()));
     if (url.value !== channel.requestUrl) url.value = channel.requestUrl ?? "";
     for (const { field, input } of inputs)
       input.placeholder = isOff ? field.placeholder : "Enter another, or keep this one";

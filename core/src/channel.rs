@@ -294,6 +294,9 @@ pub struct ChannelView {
     pub account: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_url: Option<String>,
+    /// Of the others the list of secrets tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_set_at: Option<Timestamp>,
     /// Of Discord alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application_id: Option<String>,

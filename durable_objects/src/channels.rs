@@ -78,6 +78,7 @@ impl Agent {
             effect: None,
             account: None,
             request_url: None,
+            token_set_at: None,
             application_id: None,
             public_key: None,
         })

@@ -20,7 +20,7 @@ use crate::reply;
 use crate::sealed::OwnSecret;
 use crate::settings;
 use crate::slack_api;
-use crate::store::{NewTurn, Received};
+use crate::store::{NewTurn, Received, SealedSecret};
 
 const RETRY_WHEN_FULL: u32 = 30;
 const MAX_NAME: usize = 80;
@@ -78,10 +78,12 @@ impl Agent {
             }) => (Some(application), Some(public_key)),
             Some(Account::Slack { .. }) | None => (None, None),
         };
+        let token = token.filter(|_| row.is_some());
         Ok(ChannelView {
             name: channel.as_str().to_owned(),
             state,
-            prefix: token.filter(|_| row.is_some()).map(|token| token.prefix),
+            token_set_at: token.as_ref().map(SealedSecret::set_at),
+            prefix: token.map(|token| token.prefix),
             waiting: self.store.turns_waiting(tenant.owner, channel)?,
             last_message_at: row.as_ref().and_then(|row| row.last_message_at),
             held_back_today: None,

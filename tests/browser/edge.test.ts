@@ -8,6 +8,7 @@ import { devAssetAddress } from "../../dev/solana/accounts.ts";
 import { buildConsole, CONSOLE_OUT } from "../../scripts/build.mjs";
 import { fakeAgentStack, Owned } from "../support/agent.ts";
 import { discordOf } from "../support/discord.ts";
+import { editObject } from "../support/objects.ts";
 import { FRIEND, slackOf } from "../support/slack.ts";
 import { until } from "../support/wait.ts";
 import { launch, Person } from "./support/browser.ts";
@@ -102,4 +103,8 @@ test("Discord is connected by its application, and told of the rest", { timeout:
   await shows("state", "Connected");
   assert.equal(discord.endpoint(app), (await discordOf(owned)).requestUrl);
   assert.ok(!(await page.content()).includes(app.token));
+  assert.equal((await at("reminder").textContent())?.trim(), "");
+  const old = "UPDATE secrets SET set_at = set_at - 31 * 86400000 WHERE name = 'discord'";
+  await stack.replaceWorker(() => editObject(stack, owned.asset, old));
+  await shows("reminder", /^Nobody has asked it anything for 31 days\. Disconnect Discord if /);
 });

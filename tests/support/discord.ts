@@ -9,6 +9,7 @@ import { until } from "./wait.ts";
 export type DiscordView = ChannelView & {
   account?: string;
   requestUrl: string;
+  tokenSetAt?: string;
   applicationId?: string;
   publicKey?: string;
 };
