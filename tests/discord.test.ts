@@ -102,6 +102,9 @@ test("c18 a question wakes a sleeping agent, and is answered once where it was a
   assert.equal(turn?.user, "discord-41771983423143937-4242");
   assert.equal(turn?.scopes, "operator.write", "whoever asks is no owner");
   assert.match(turn?.context ?? "", /by Discord, from the user 4242/);
+  const loud = await discord.ask(app, FRIEND, "@everyone, <@4242>");
+  await answered(loud);
+  assert.deepEqual([loud.messages, loud.called], [["Echo: @everyone, <@4242>"], []], "it calls nobody");
   const long = await discord.ask(app, FRIEND, "x".repeat(5000));
   await until("all parts", () => long.messages.join("").length === 5006);
   assert.equal(long.messages.length, 3);

@@ -32,6 +32,8 @@ export interface Asked {
   readonly whispered: boolean;
   /** The answer, and what followed, in order; empty while it thinks. */
   readonly messages: string[];
+  /** Whom these called. */
+  readonly called: string[];
   /** How often the answer was written, again as well. */
   edits: number;
 }
@@ -115,6 +117,7 @@ export class Discord {
       id,
       token,
       messages: [] as string[],
+      called: [] as string[],
       edits: 0,
       status: 0,
       type: undefined as number | undefined,
@@ -222,6 +225,7 @@ export class Discord {
     if (typeof content !== "string" || content === "" || content.length > MAX_CONTENT)
       return [400, { message: "Invalid Form Body", code: 50035 }];
     app.calls.push(`${method} ${isOriginal ? "original" : "follow-up"}`);
+    asked.called.push(...calledBy(content, (params as Record<string, unknown>).allowed_mentions));
     if (method === "PATCH" && isOriginal) {
       asked.messages[0] = content;
       asked.edits += 1;
@@ -298,6 +302,12 @@ export class Discord {
       return undefined;
     }
   }
+}
+
+/** A message calls whom it names, unless it is sent with a list of what may. */
+function calledBy(content: string, allowed: unknown): readonly string[] {
+  const isList = Array.isArray((allowed as { parse?: unknown } | undefined)?.parse);
+  return isList ? [] : (content.match(/@everyone|@here|<@[!&]?\d+>/g) ?? []);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each method looks for what it takes.
