@@ -165,7 +165,7 @@ impl Place {
         }
     }
 
-    /// The most characters that one post takes.
+    /// The most characters that one post takes, however the company counts them: as units of UTF-16, which are most.
     #[must_use]
     pub const fn longest_post(&self) -> usize {
         match self {
@@ -261,10 +261,18 @@ pub fn heard(status: u16, body: &str) -> Heard {
 #[must_use]
 pub fn kept(answer: &str, longest: usize) -> &str {
     let most = longest.saturating_mul(MAX_PARTS);
-    match answer.char_indices().nth(most.saturating_add(1)) {
-        Some((end, _)) => answer.get(..end).unwrap_or(answer),
-        None => answer,
-    }
+    // So much more as shows that there was more.
+    beginning(answer, most.saturating_add(2))
+}
+
+/// As much of a text as has so many units of UTF-16, and one character at least.
+fn beginning(text: &str, most: usize) -> &str {
+    let mut units = 0_usize;
+    let end = text.char_indices().find(|(at, char)| {
+        units = units.saturating_add(char.len_utf16());
+        *at > 0 && units > most
+    });
+    end.and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 
 /// An answer in posts of at most `longest` characters, cut between lines or words where there are any.
@@ -273,17 +281,13 @@ pub fn parts(answer: &str, longest: usize) -> Vec<String> {
     let mut parts = Vec::new();
     let mut rest = answer.trim();
     while !rest.is_empty() {
-        if parts.len().saturating_add(1) == MAX_PARTS && rest.chars().count() > longest {
+        let head = beginning(rest, longest);
+        let tail = rest.get(head.len()..).unwrap_or_default();
+        if parts.len().saturating_add(1) == MAX_PARTS && !tail.is_empty() {
             let room = longest.saturating_sub(CUT.chars().count());
-            let kept: String = rest.chars().take(room).collect();
-            parts.push(kept + CUT);
+            parts.push(beginning(rest, room).to_owned() + CUT);
             return parts;
         }
-        let end = rest
-            .char_indices()
-            .nth(longest)
-            .map_or(rest.len(), |(at, _)| at);
-        let (head, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
         let cut = match tail {
             "" => None,
             // One near its beginning would make many short posts.
@@ -373,6 +377,12 @@ mod tests {
         assert_eq!(parts("a bcdefghijkl", 8), ["a bcdefg", "hijkl"]);
         assert_eq!(parts("äöüäöü", 4), ["äöüä", "öü"]);
         assert_eq!(parts(" lead", 10), ["lead"]);
+        // Who counts in UTF-16 counts two for each.
+        assert_eq!(
+            parts("\u{1f980}\u{1f980}\u{1f980}", 4),
+            ["\u{1f980}\u{1f980}", "\u{1f980}"]
+        );
+        assert_eq!(parts("\u{1f980}\u{1f980}", 1), ["\u{1f980}", "\u{1f980}"]);
         let long = parts(&"word ".repeat(10_000), 100);
         assert_eq!(long.len(), MAX_PARTS);
         assert!(
@@ -408,7 +418,7 @@ mod tests {
         for length in [0, 999, 1000, 1001, 5000] {
             let answer = "ä".repeat(length);
             let less = kept(&answer, 100);
-            assert!(less.chars().count() <= 1001);
+            assert!(less.chars().count() <= 1002);
             assert_eq!(parts(less, 100), parts(&answer, 100), "{length}");
         }
     }

@@ -61,6 +61,33 @@ const CLAIMS = {
 const { sub, aud, iat, exp } = CLAIMS;
 const FIRST_CLAIMS = { sub, aud, sid: CLAIMS.jti, wal: CLAIMS.wallet, iat, exp };
 
+/** What comes to a door of the targets `slack` and `discord`: two headers, and a body. @param {unknown} body */
+const sent = (body) => `${CLAIMS.iat + 60}\nv0=${"00".repeat(32)}\n${JSON.stringify(body)}`;
+const SAID = {
+  type: "message",
+  channel_type: "im",
+  user: "U0FRIEND",
+  channel: "D0FRIEND",
+  text: "hi",
+  ts: "1768478400.000100",
+};
+/** @param {object} event */
+const slackEvent = (event) => ({
+  type: "event_callback",
+  event_id: "Ev1",
+  team_id: "T0SEED",
+  event: { ...SAID, ...event },
+});
+const ASKED = {
+  type: 2,
+  id: "1234567890123456789",
+  application_id: "41771983423143938",
+  token: "aW50-_.x",
+  channel_id: "41771983423143937",
+  user: { id: "4242", username: "friend", global_name: "Friend" },
+  data: { name: "ask", options: [{ name: "text", value: "hi" }] },
+};
+
 const CORE = "CoREENxT6tW1HoK8ypY1SxRMZTcVPm7R94rH4PZNhX7d";
 
 /** By target. @type {Record<string, () => Seed[]>} */
@@ -94,6 +121,29 @@ const SEEDS = {
   },
   wallet: () =>
     vectors("execute-vector").vectors.map((/** @type {{tx_base64: string}} */ { tx_base64 }) => fromBase64(tx_base64)),
+  slack: () =>
+    [
+      { type: "url_verification", challenge: "3eZbrw1aB" },
+      slackEvent({}),
+      slackEvent({ text: "<@U0BOT> a &lt;b&gt; &amp;amp;", thread_ts: "1768478000.000100", files: [] }),
+      slackEvent({ type: "app_mention", channel: "C0GENERAL", text: "<@U0BOT> hi" }),
+      slackEvent({ bot_id: "B1", subtype: "message_changed" }),
+      { type: "app_rate_limited", team_id: "T0SEED" },
+    ].map(sent),
+  discord: () =>
+    [
+      { type: 1 },
+      ASKED,
+      { ...ASKED, user: undefined, guild_id: "1", member: { user: { ...ASKED.user, global_name: "a\u202eb" } } },
+      { ...ASKED, type: 3 },
+    ].map(sent),
+  answer: () => [
+    "one two\nthree",
+    `${"word ".repeat(900)}\n${"x".repeat(2500)}`,
+    "\u{1f980}".repeat(2100),
+    `<!channel> @everyone &lt; ${"&".repeat(4000)}`,
+    JSON.stringify({ choices: [{ message: { content: " Hello " } }] }),
+  ],
   webhook: () =>
     [
       [],
