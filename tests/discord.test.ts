@@ -204,6 +204,14 @@ test("a stranger is told a code, and nobody else sees it; the owner lets them in
   const asked = await discord.ask(app, FRIEND, "and now?");
   await answered(asked, { within: 60_000 });
   assert.deepEqual(asked.messages, ["Echo: and now?"]);
+  assert.deepEqual(
+    (await discordOf(owned)).people?.map(({ id, name }) => [id, name]),
+    [["4242", "Friend (discord 4242)"]],
+  );
+  const shutOut = await client.request("DELETE", `${path}/channels/discord/people/4242`);
+  assert.deepEqual([shutOut.status, shutOut.json().people], [200, undefined], shutOut.text);
+  const stranger = await discord.ask(app, FRIEND, "and now?");
+  assert.match(stranger.messages[0] ?? "", /does not know you yet|Too many people wait/);
   await client.put(`${path}/channels/discord`, { dmPolicy: "disabled" });
   const unheard = await discord.ask(app, FRIEND, "hello?");
   assert.deepEqual([unheard.type, unheard.whispered], [4, true]);

@@ -290,6 +290,42 @@ test("a stranger is let in by the owner's word, which needs no agent that runs, 
   await owned.stop();
 });
 
+test("whom an owner has let in they list, and can shut out again, with what waits of theirs", async () => {
+  const owned = await Owned.ofNew(stack, "slack-taken-back.molt");
+  const { client, path } = owned;
+  const app = await connectSlack(stack, owned, {});
+  const people = async () => (await slackOf(owned)).people;
+  const shutOut = (person: string) => client.request("DELETE", `${path}/channels/slack/people/${person}`);
+  for (const person of [FRIEND, "U0OTHER"]) slack.write(app, person, "hello?");
+  await postsInTime(stack, app, 2);
+  assert.equal(await people(), undefined, "who only waits is not let in");
+  assertProblem(await shutOut(FRIEND), 404, "not_found");
+  for (const person of [FRIEND, "U0OTHER"])
+    assert.equal((await client.post(`${path}/pairing/slack-${person}/approve`)).status, 200);
+  const [, first] = (await people()) ?? [];
+  assert.deepEqual([first?.id, first?.name], [FRIEND, `${FRIEND} (slack)`], "the newest comes first");
+  assert.ok(Math.abs(Date.parse(first?.letInAt ?? "") - Date.now()) < 60_000);
+  for (const person of [FRIEND, "U0OTHER"]) slack.write(app, person, "never read, or is it?");
+  await until("both wait", async () => (await slackOf(owned)).waiting === 2);
+
+  const answer = await shutOut(FRIEND);
+  assert.equal(answer.status, 200, answer.text);
+  assert.deepEqual([answer.json().waiting, answer.json().people.length], [1, 1]);
+  assertProblem(await shutOut(FRIEND), 404, "not_found");
+  await owned.start();
+  await postsInTime(stack, app, 3);
+  slack.write(app, FRIEND, "and now?");
+  const last = (await postsInTime(stack, app, 4)).at(-1);
+  assert.match(last ?? "", /does not know you yet/);
+  const visitor = await owned.enter(stack);
+  assert.deepEqual(
+    (await turnsOf(visitor)).map(({ context }) => context.includes("U0OTHER")),
+    [true],
+    "the agent heard nobody else",
+  );
+  await owned.stop();
+});
+
 test("whom their owner shuts out is not answered, though they wrote before", async () => {
   const owned = await Owned.ofNew(stack, "slack-shut-out.molt");
   const app = await connectSlack(stack, owned);

@@ -446,6 +446,8 @@ export function agentApi(asset: string, signal: AbortSignal) {
     deleteTelegram: () => request<ChangedChannel>("DELETE", channel("telegram"), { signal }),
     setEdgeChannel: (name: string, body: EdgeChange) => request<Channel>("PUT", channel(name), { body, signal }),
     deleteEdgeChannel: (name: string) => request<Channel>("DELETE", channel(name), { signal }),
+    shutOut: (name: string, person: string) =>
+      request<Channel>("DELETE", `${channel(name)}/people/${encodeURIComponent(person)}`, { signal }),
     pairing: () => request<{ waiting: Waiting[] }>("GET", `${base}/pairing`, { signal, timeoutSeconds: 60 }),
     approve: (id: string) =>
       request<{ waiting: Waiting[] }>("POST", waiting(id, "approve"), { signal, timeoutSeconds: 60 }),

@@ -25,6 +25,15 @@ export interface Channel {
   readonly account?: string;
   readonly requestUrl?: string;
   readonly tokenSetAt?: string;
+  /** Whom the owner has let in, newest first. */
+  readonly people?: readonly LetIn[];
+}
+
+export interface LetIn {
+  readonly id: string;
+  /** What they called themselves, and by what they are known. */
+  readonly name: string;
+  readonly letInAt: string;
 }
 
 export interface ChangedChannel extends Channel {

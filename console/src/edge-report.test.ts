@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Channel } from "./channel.ts";
-import { EDGE_KINDS, edgeFacts, edgeReminder, edgeState, parseEdgePeople } from "./edge-report.ts";
+import { EDGE_KINDS, edgeFacts, edgeReminder, edgeState, letInText, parseEdgePeople } from "./edge-report.ts";
 
 const NOW = Date.parse("2026-06-03T12:00:00.000Z");
 const channel = (more: Partial<Channel> = {}): Channel => ({
@@ -41,6 +41,11 @@ test("its owner is reminded of one that nobody used for 30 days, and not a day b
   assert.equal(reminder({ lastMessageAt: null, tokenSetAt: before(1) }), "");
   assert.equal(reminder({ lastMessageAt: null }), "", "nothing is known of it");
   assert.equal(reminder({ state: "off", lastMessageAt: before(90) }), "");
+});
+
+test("of whom its owner let in it is told when", () => {
+  const friend = { id: "U1", name: "U1 (slack)", letInAt: "2026-05-31T12:00:00.000Z" };
+  assert.equal(letInText(friend, NOW), "Let in 3 days ago.");
 });
 
 test("one that nothing came to yet says that it waits", () => {

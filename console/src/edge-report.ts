@@ -1,6 +1,6 @@
 // The channels that end at the edge, in words: what their owner enters, where, and how each stands. Pure: the clock comes in as an
 // argument.
-import type { Channel, ChannelChange } from "./channel.ts";
+import type { Channel, ChannelChange, LetIn } from "./channel.ts";
 import { idleDays } from "./channel-report.ts";
 import { formatAgo, formatCount } from "./format.ts";
 
@@ -94,6 +94,9 @@ export function edgeFacts(channel: Channel, now: number): string {
   if (waiting > 1) sentences.push(`${formatCount(waiting)} messages wait for the agent`);
   return `${sentences.filter((sentence) => sentence !== "").join(". ")}.`;
 }
+
+/** "Let in 3 days ago." */
+export const letInText = ({ letInAt }: LetIn, now: number): string => `Let in ${formatAgo(letInAt, now)}.`;
 
 /** What to think of where nobody wrote for long. */
 export function edgeReminder(kind: EdgeKind, channel: Channel, now: number): string {

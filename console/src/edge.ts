@@ -5,6 +5,7 @@ import { ApiError } from "./api.ts";
 import type { Channel, DmPolicy } from "./channel.ts";
 import { POLICIES, policyHint } from "./channel-report.ts";
 import { byId, confirm, fromTemplate, setFieldError, setNotice, setText, within } from "./dom.ts";
+import { edgePeople } from "./edge-people.ts";
 import {
   EDGE_KINDS,
   type EdgeChange,
@@ -54,6 +55,7 @@ function edgeCard(context: AgentContext, kind: EdgeKind, load: () => Promise<voi
   const [save, disconnect] = [part("save", HTMLButtonElement), part("disconnect", HTMLButtonElement)];
   const peopleError = part("people-error", HTMLParagraphElement);
   const form = within(card, "form", HTMLFormElement);
+  const showPeople = edgePeople(context, card, render);
   /** How often the owner has chosen something, and how much of that is saved: no refresh may take the rest away. */
   let [edits, saved] = [0, 0];
   let isOff = true;
@@ -99,6 +101,7 @@ function edgeCard(context: AgentContext, kind: EdgeKind, load: () => Promise<voi
       input.placeholder = isOff ? field.placeholder : "Enter another, or keep this one";
     setText(save, isOff ? "Connect" : "Save");
     disconnect.hidden = isOff;
+    showPeople(channel);
     if (edits !== saved) return;
     policy.value = channel.dmPolicy;
     people.value = channel.allowFrom?.join(", ") ?? "";

@@ -46,6 +46,16 @@ impl People {
         fits.then(|| PersonId(text.to_owned()))
     }
 
+    /// Of one of them.
+    #[must_use]
+    pub const fn one(self) -> &'static str {
+        match self {
+            Self::Telegram => "the number of a person at Telegram",
+            Self::Slack => "the member ID of a person at Slack, like U024BE7LH",
+            Self::Discord => "the user ID of a person at Discord, in digits",
+        }
+    }
+
     const fn expected(self) -> &'static str {
         match self {
             Self::Telegram => "a list of 1 to 100 numbers of people at Telegram, as texts",
@@ -294,6 +304,9 @@ pub struct ChannelView {
     pub account: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_url: Option<String>,
+    /// Whom the owner has let in there, newest first; of the others their agent knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<LetIn>,
     /// Of the others the list of secrets tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_set_at: Option<Timestamp>,
@@ -302,6 +315,16 @@ pub struct ChannelView {
     pub application_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
+}
+
+/// Somebody whom an owner has let in at a channel that ends here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LetIn {
+    pub id: PersonId,
+    /// What they called themselves, and by what they are known.
+    pub name: String,
+    pub let_in_at: Timestamp,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -174,6 +174,10 @@ pub enum OwnerCall {
         id: PairingId,
         approved: bool,
     },
+    /// Somebody at a channel that ends here, whom the owner had let in by this id.
+    ShutOut {
+        id: PairingId,
+    },
     PrepareTransaction {
         /// The request's body, JSON, as it is read by [`crate::wallet::plan::Plan::parse`]: amounts don't fit numbers of
         /// JavaScript.
@@ -393,6 +397,9 @@ mod tests {
             OwnerCall::AnswerPairing {
                 id: PairingId::parse("gy78iSSlz7xFxwBfWQxTGr5smoWWw8jU").unwrap(),
                 approved: true,
+            },
+            OwnerCall::ShutOut {
+                id: PairingId::parse("slack-U1").unwrap(),
             },
             OwnerCall::Logs,
             OwnerCall::Wakes,

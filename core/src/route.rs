@@ -6,6 +6,7 @@ use crate::edge::EdgeChannel;
 use crate::error::{Code, Problem};
 use crate::hook::HookPath;
 use crate::ids::{Asset, ProposalId, SessionId, SnapshotId};
+use crate::knock;
 use crate::pairing::PairingId;
 use crate::secrets::{CATALOGUE, SecretName};
 
@@ -71,6 +72,8 @@ pub enum AgentRoute {
     DeleteChannel,
     PutEdgeChannel(EdgeChannel),
     DeleteEdgeChannel(EdgeChannel),
+    /// By the id by which they had waited.
+    ShutOut(PairingId),
 }
 
 /// A route of an agent's origin.
@@ -125,6 +128,8 @@ enum Target {
     Pairing(fn(PairingId) -> AgentRoute),
     /// `{asset}`, `{channel}`: Telegram's, and those that end here
     Channel(AgentRoute, fn(EdgeChannel) -> AgentRoute),
+    /// `{asset}`, `{channel}`, `{person}`: of a channel that ends here
+    Person,
     /// `{asset}`, `{hook}`
     TelegramHook,
     /// `{asset}`, `{hook}`
@@ -142,7 +147,7 @@ const fn row(method: &'static str, path: &'static str, target: Target) -> Row {
 /// The interface of the app origin: what is not here are the console's files. `docs/openapi.yaml` describes each row
 /// (`core/tests/interface.rs`). A path stands before those whose `{...}` it would fill.
 #[rustfmt::skip]
-pub const INTERFACE: [Row; 48] = [
+pub const INTERFACE: [Row; 49] = [
     row("GET", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("HEAD", HEALTH_PATH, Target::App(AppRoute::Health)),
     row("GET", "/v1/openapi.json", Target::App(AppRoute::Description)),
@@ -184,6 +189,7 @@ pub const INTERFACE: [Row; 48] = [
     row("GET", "/v1/agents/{asset}/channels", Target::Agent(AgentRoute::ListChannels)),
     row("PUT", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::PutChannel, AgentRoute::PutEdgeChannel)),
     row("DELETE", "/v1/agents/{asset}/channels/{channel}", Target::Channel(AgentRoute::DeleteChannel, AgentRoute::DeleteEdgeChannel)),
+    row("DELETE", "/v1/agents/{asset}/channels/{channel}/people/{person}", Target::Person),
     row("GET", "/v1/agents/{asset}/pairing", Target::Agent(AgentRoute::ListPairing)),
     row("POST", "/v1/agents/{asset}/pairing/{id}/approve", Target::Pairing(AgentRoute::ApprovePairing)),
     row("POST", "/v1/agents/{asset}/pairing/{id}/reject", Target::Pairing(AgentRoute::RejectPairing)),
@@ -270,6 +276,14 @@ impl Target {
                         .ok_or_else(unknown_channel)?,
                 };
                 Ok(AppRoute::Agent(asset, route))
+            }
+            (Self::Person, [asset, channel, person]) => {
+                let asset = parse_asset(asset)?;
+                let channel = EdgeChannel::parse(channel).ok_or_else(unknown_channel)?;
+                let people = channel.people();
+                let id = people.parse(person).and_then(|it| knock::id(channel, &it));
+                let id = id.ok_or_else(|| Problem::field("person", people.one()))?;
+                Ok(AppRoute::Agent(asset, AgentRoute::ShutOut(id)))
             }
             (Self::TelegramHook, [asset, hook]) => {
                 let asset = Asset::parse(asset).map_err(|_| not_found())?;

@@ -67,6 +67,7 @@ fn every_row_is_found_by_its_own_path_and_method() {
             .replace("{asset}", &Asset::from_bytes([9; 32]).to_string())
             .replace("{id}", &id)
             .replace("{name}", "openai")
+            .replace("{channel}/people/{person}", "slack/people/U024BE7LH")
             .replace("{channel}", "telegram")
             .replace("{hook}", &"a".repeat(length_of_hook(row.path)));
         let route = AppRoute::find(row.method, &path)

@@ -278,6 +278,7 @@ impl Agent {
             OwnerCall::DeleteEdgeChannel { channel } => {
                 json(200, &self.delete_edge_channel(&tenant, channel)?)
             }
+            OwnerCall::ShutOut { id } => json(200, &self.shut_out(&tenant, id)?),
             OwnerCall::Usage => json(200, &self.usage(domain.owner)?),
             OwnerCall::Wallet => json(200, &self.wallet(&domain).await?),
             OwnerCall::ListTransactions => json(200, &self.transactions(domain.owner).await?),
@@ -459,6 +460,7 @@ const fn care_of(call: &OwnerCall) -> Care {
         | OwnerCall::DeleteChannel
         | OwnerCall::PutEdgeChannel { .. }
         | OwnerCall::DeleteEdgeChannel { .. }
+        | OwnerCall::ShutOut { .. }
         | OwnerCall::ImportSecrets
         | OwnerCall::Settings
         | OwnerCall::PutSettings { .. }

@@ -79,6 +79,7 @@ impl Agent {
             account: None,
             request_url: None,
             token_set_at: None,
+            people: Vec::new(),
             application_id: None,
             public_key: None,
         })

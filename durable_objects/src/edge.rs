@@ -5,7 +5,8 @@ use multiclaw_core::channel::{Admission, ChannelState, ChannelView};
 use multiclaw_core::edge::{Account, EdgeChannel, EdgeRow, EdgeSecret, Welcome, is_id};
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::ids::Wallet;
-use multiclaw_core::knock::{CODE_BYTES, code, told};
+use multiclaw_core::knock::{CODE_BYTES, code, named, told};
+use multiclaw_core::pairing::PairingId;
 use multiclaw_core::secret::{Redacted, Secret};
 use multiclaw_core::slack::{Event, Said, Stamp, read};
 use multiclaw_core::tenancy::Tenant;
@@ -93,6 +94,10 @@ impl Agent {
             effect: None,
             application_id: ids.0,
             public_key: ids.1,
+            people: match row {
+                Some(_) => self.store.let_in(tenant.owner, channel)?,
+                None => Vec::new(),
+            },
             account: row.map(|row| row.name),
             request_url: Some(url.expose().to_owned()),
         })
@@ -196,6 +201,22 @@ impl Agent {
             }
         }
         Ok(())
+    }
+
+    /// Takes back that somebody was let in: from now on they are a stranger.
+    pub(crate) fn shut_out(&self, tenant: &Tenant, id: PairingId) -> Outcome<ChannelView> {
+        let unknown = || {
+            let detail = "You have let in nobody by this id, or not any more. List them again.";
+            Problem::new(Code::NotFound, detail)
+        };
+        let (channel, person) = named(&id).ok_or_else(unknown)?;
+        if !self.store.shut_out(tenant.owner, channel, &person)? {
+            return Err(unknown().into());
+        }
+        if let Some(row) = self.store.edge_channel(tenant.owner, channel)? {
+            self.unhear(tenant, channel, &row.admission)?;
+        }
+        self.edge_view(tenant, channel)
     }
 
     fn kept_token(&self, tenant: &Tenant, channel: EdgeChannel) -> Outcome<Secret> {

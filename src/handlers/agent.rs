@@ -89,6 +89,7 @@ pub async fn handle(
             id,
             approved: false,
         },
+        AgentRoute::ShutOut(id) => OwnerCall::ShutOut { id },
         AgentRoute::ListChannels => OwnerCall::ListChannels,
         AgentRoute::PutChannel => put_channel(&Fields::read(&request).await?)?,
         AgentRoute::DeleteChannel => OwnerCall::DeleteChannel,

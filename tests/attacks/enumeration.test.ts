@@ -47,6 +47,7 @@ const ROUTES: [string, string, unknown?][] = [
   ["POST", "/open"],
   ["GET", "/events"],
   ["GET", "/secrets"],
+  ["DELETE", "/channels/slack/people/U0FRIEND"],
   ["PUT", "/secrets/openai", { value: "sk-of-the-attacker-0123456789abcdef" }],
   ["GET", "/snapshots"],
 ];

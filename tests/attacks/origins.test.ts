@@ -53,6 +53,7 @@ const CHANGES: [string, string, string, unknown?][] = [
   ["a secret", "PUT", `${victim.path}/secrets/openai`, { value: "sk-of-the-attacker-0123456789abcdef" }],
   ["deleting a secret", "DELETE", `${victim.path}/secrets/openai`],
   ["an import of secrets", "POST", `${victim.path}/secrets/import`],
+  ["shutting somebody out", "DELETE", `${victim.path}/channels/slack/people/U0FRIEND`],
   ["a choice", "PUT", `${victim.path}/settings`, { model: null }],
 ];
 battle.all(

@@ -75,6 +75,13 @@ test("Slack is connected by its secrets, which are not shown again, and by the a
   await page.getByRole("button", { name: "Let in U0FRIEND (slack)" }).click();
   await until("nobody waits", async () => (await row.count()) === 0);
 
+  const person = at("person");
+  await until("whom they let in is listed", async () => (await person.count()) === 1, { within: 30_000 });
+  assert.match((await person.textContent()) ?? "", /U0FRIEND \(slack\)\s*Let in /);
+  await page.getByRole("button", { name: "Shut out U0FRIEND (slack)" }).click();
+  await until("nobody is let in", async () => (await person.count()) === 0);
+  assert.equal((await slackOf(owned)).people, undefined);
+
   await at("policy").selectOption("allowlist");
   await at("people").fill("U024BE7LH, friend");
   await at("save").click();

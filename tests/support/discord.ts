@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { DiscordApp, Person } from "../../dev/discord/server.ts";
 import type { Owned } from "./agent.ts";
+import type { LetIn } from "./slack.ts";
 import type { TestStack } from "./stack.ts";
 import type { ChannelView } from "./telegram.ts";
 import { until } from "./wait.ts";
@@ -10,6 +11,7 @@ export type DiscordView = ChannelView & {
   account?: string;
   requestUrl: string;
   tokenSetAt?: string;
+  people?: LetIn[];
   applicationId?: string;
   publicKey?: string;
 };

@@ -7,7 +7,13 @@ import type { TestStack } from "./stack.ts";
 import type { ChannelView } from "./telegram.ts";
 import { type Patience, until } from "./wait.ts";
 
-export type SlackView = ChannelView & { account?: string; requestUrl: string; tokenSetAt?: string };
+export type SlackView = ChannelView & { account?: string; requestUrl: string; tokenSetAt?: string; people?: LetIn[] };
+
+export interface LetIn {
+  id: string;
+  name: string;
+  letInAt: string;
+}
 
 export const FRIEND = "U0FRIEND";
 

@@ -151,6 +151,14 @@ fn every_route_of_the_interface_is_found() {
             format!("/v1/auth/sessions/{session}"),
             AppRoute::EndSession(session),
         ),
+        (
+            "DELETE",
+            format!("{base}/channels/slack/people/U024BE7LH"),
+            AppRoute::Agent(
+                asset(),
+                AgentRoute::ShutOut(PairingId::parse("slack-U024BE7LH").unwrap()),
+            ),
+        ),
         ("POST", "/hooks/solana".to_owned(), AppRoute::SolanaHook),
         ("GET", "/".to_owned(), AppRoute::Console),
         ("HEAD", "/main.js".to_owned(), AppRoute::Console),
@@ -205,6 +213,21 @@ fn strange_paths_are_refused() {
     assert_eq!(problem.code, Code::NotFound);
     for kind in &CATALOGUE {
         assert!(problem.detail.contains(kind.text));
+    }
+    for (channel, person, code) in [
+        ("telegram", "7", Code::NotFound),
+        ("slack", "7", Code::InvalidField),
+        ("slack", "", Code::InvalidField),
+        ("discord", "U024BE7LH", Code::InvalidField),
+        ("discord", "07", Code::InvalidField),
+    ] {
+        let path = format!("/v1/agents/{}/channels/{channel}/people/{person}", asset());
+        let Err(RouteError::Problem(problem)) = AppRoute::find("DELETE", &path) else {
+            panic!("accepted {path}")
+        };
+        assert_eq!(problem.code, code, "{path}");
+        let field = (code == Code::InvalidField).then_some("person");
+        assert_eq!(problem.field.as_deref(), field, "{path}");
     }
     assert!(EntryRoute::find("GET", "/.edge/other").is_err());
     assert_eq!(

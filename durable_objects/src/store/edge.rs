@@ -1,6 +1,6 @@
 //! Of the channels that end here: their rows, the messages that the agent is to answer, and the people who write them.
 
-use multiclaw_core::channel::PersonId;
+use multiclaw_core::channel::{LetIn, PersonId};
 use multiclaw_core::edge::{EdgeChannel, EdgeRow};
 use multiclaw_core::error::Failure;
 use multiclaw_core::ids::Wallet;
@@ -86,6 +86,17 @@ pub struct KnockRow {
     pub code: String,
     asked_at: i64,
 }
+
+/// Somebody who waits no more.
+#[derive(Deserialize)]
+struct LetInRow {
+    person: PersonId,
+    name: String,
+    asked_at: i64,
+}
+
+/// Of those whom an owner has let in at a channel so many are told.
+const MAX_LISTED: u32 = 200;
 
 impl KnockRow {
     pub const fn asked_at(&self) -> Timestamp {
@@ -333,6 +344,39 @@ impl Store {
         Ok(row.is_some_and(|row| row.count > 0))
     }
 
+    /// Those whom the owner has let in, newest first. Of very many the oldest are left out.
+    pub fn let_in(&self, owner: Wallet, channel: EdgeChannel) -> Outcome<Vec<LetIn>> {
+        let rows: Vec<LetInRow> = self.rows(
+            "SELECT person, name, asked_at FROM people WHERE owner = ? AND channel = ? AND let_in = 1
+             ORDER BY asked_at DESC, person LIMIT ?",
+            vec![
+                owner.to_string().into(),
+                channel.as_str().into(),
+                i64::from(MAX_LISTED).into(),
+            ],
+        )?;
+        let shown = |row: LetInRow| LetIn {
+            id: row.person,
+            name: row.name,
+            let_in_at: Timestamp::from_millis(row.asked_at),
+        };
+        Ok(rows.into_iter().map(shown).collect())
+    }
+
+    /// Forgets one of them. Tells whether they were one.
+    pub fn shut_out(
+        &self,
+        owner: Wallet,
+        channel: EdgeChannel,
+        person: &PersonId,
+    ) -> Outcome<bool> {
+        let count = self.delete(
+            "people WHERE owner = ? AND channel = ? AND person = ? AND let_in = 1",
+            key_of(owner, channel, person),
+        )?;
+        Ok(count > 0)
+    }
+
     /// Those who wait, oldest first.
     pub fn knocks(&self, owner: Wallet, now: Timestamp) -> Outcome<Vec<KnockRow>> {
         self.rows(
@@ -387,14 +431,17 @@ impl Store {
             .knocks(owner, now)?
             .iter()
             .any(|it| it.channel == channel && it.person == *person);
+        let mut key = key_of(owner, channel, person);
         let query = match (found, is_let_in) {
             (false, _) => return Ok(false),
             (true, true) => {
-                "UPDATE people SET let_in = 1, code = '' WHERE owner = ? AND channel = ? AND person = ?"
+                // From now on that is when they were let in.
+                key.insert(0, millis(now));
+                "UPDATE people SET asked_at = ?, let_in = 1, code = '' WHERE owner = ? AND channel = ? AND person = ?"
             }
             (true, false) => "DELETE FROM people WHERE owner = ? AND channel = ? AND person = ?",
         };
-        self.run(query, key_of(owner, channel, person))?;
+        self.run(query, key)?;
         Ok(true)
     }
 }
