@@ -9,7 +9,7 @@ import { killContainer, killWorkerd } from "./support/kill.ts";
 import { editObject, objectRows } from "./support/objects.ts";
 import { assertProblem } from "./support/problem.ts";
 import { connectSlack, FRIEND, postsInTime, slackOf, turnsOf } from "./support/slack.ts";
-import { post } from "./support/telegram.ts";
+import { channelOf, connect, post } from "./support/telegram.ts";
 import { until } from "./support/wait.ts";
 
 const stack = await fakeAgentStack({ vars: { IDLE_TIMEOUT: "8" } });
@@ -379,9 +379,10 @@ test("c08 after a transfer the old bot reaches nothing", async () => {
 test("of what a flood leaves behind only so much is kept", async () => {
   const owned = await Owned.ofNew(stack, "slack-flooded.molt");
   const app = await connectSlack(stack, owned);
+  await connect(stack, owned);
   const many = `WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 1000)
     INSERT INTO turns (owner, channel, id, conversation, rank, stage, place, text, answer, posted, received_at, attempts, retry_at)
-    SELECT owner, name, 'Ev' || id, 'c', id, 'waiting', '', '', '', 0, unixepoch() * 1000, 0, 0 FROM n, channels`;
+    SELECT owner, name, 'Ev' || id, 'c', id, 'waiting', '', '', '', 0, unixepoch() * 1000, 0, 0 FROM n, channels WHERE name = 'slack'`;
   await stack.replaceWorker(() => editObject(stack, owned.asset, many));
   const { requestUrl } = await slackOf(owned);
   const body = JSON.stringify(
@@ -394,6 +395,8 @@ test("of what a flood leaves behind only so much is kept", async () => {
   await stack.replaceWorker(() => editObject(stack, owned.asset, late));
   await owned.client.put(`${owned.path}/channels/slack`, { dmPolicy: "open" });
   await until("what waited for a day is dropped", async () => (await slackOf(owned)).waiting === 0);
+  assert.match((await slackOf(owned)).problem ?? "", /for a day were dropped: 1000\.$/);
+  assert.equal((await channelOf(owned)).problem, null, "it was none of Telegram's");
   const dropped = rows(owned.asset, "SELECT entry FROM audit").map(({ entry }) => entry);
   assert.ok(dropped.includes('{"event":"messages_dropped","count":1000}'), dropped.join());
 });

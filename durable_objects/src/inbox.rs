@@ -128,14 +128,7 @@ impl Agent {
         let Some(domain) = self.store.domain()? else {
             return Ok(None);
         };
-        let count = self.store.drop_late(domain.owner, now())?;
-        let count = count.saturating_add(self.store.drop_late_turns(domain.owner, now())?);
-        if count > 0 {
-            self.store.audit(now(), &Entry::MessagesDropped { count })?;
-            let told =
-                format!("Messages that could not be delivered for a day were dropped: {count}.");
-            self.note_delivery(domain.owner, Some(&told))?;
-        }
+        self.drop_late(domain.owner)?;
         let tenant = Tenant {
             asset: domain.asset,
             owner: domain.owner,
@@ -149,6 +142,29 @@ impl Agent {
             self.discord_due(&tenant)?,
         ];
         Ok(dues.into_iter().flatten().min())
+    }
+
+    /// Each channel tells of its own.
+    fn drop_late(&self, owner: Wallet) -> Outcome<()> {
+        let told = |count: u32| {
+            format!("Messages that could not be delivered for a day were dropped: {count}.")
+        };
+        let mut all = self.store.drop_late(owner, now())?;
+        if all > 0 {
+            self.note_delivery(owner, Some(&told(all)))?;
+        }
+        for (channel, count) in self.store.drop_late_turns(owner, now())? {
+            if count > 0 {
+                self.store
+                    .note_edge_channel(owner, channel, Some(&told(count)))?;
+            }
+            all = all.saturating_add(count);
+        }
+        if all > 0 {
+            self.store
+                .audit(now(), &Entry::MessagesDropped { count: all })?;
+        }
+        Ok(())
     }
 
     /// Hands over what waits, one after another, until one is not taken.

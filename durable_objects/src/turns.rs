@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use multiclaw_core::discord::message;
-use multiclaw_core::edge::{EdgeChannel, EdgeRow, Told};
+use multiclaw_core::edge::{EdgeChannel, Told};
 use multiclaw_core::error::Failure;
 use multiclaw_core::ids::Wallet;
 use multiclaw_core::inbox::retry_at;
@@ -445,15 +445,8 @@ impl Work {
 
     /// Shows it to the owner.
     fn note(&self, turn: &Turn, problem: Option<&str>) -> Outcome<()> {
-        let row = self.store.edge_channel(self.owner, turn.channel)?;
-        match row.filter(|row| row.problem.as_deref() != problem) {
-            Some(row) => {
-                let problem = problem.map(str::to_owned);
-                let row = EdgeRow { problem, ..row };
-                self.store.save_edge_channel(self.owner, turn.channel, &row)
-            }
-            None => Ok(()),
-        }
+        self.store
+            .note_edge_channel(self.owner, turn.channel, problem)
     }
 
     /// Has the driver look for what is next.

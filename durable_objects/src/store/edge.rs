@@ -147,6 +147,23 @@ impl Store {
         })
     }
 
+    /// Shows its owner what went wrong with a channel, or that nothing does any more.
+    pub fn note_edge_channel(
+        &self,
+        owner: Wallet,
+        channel: EdgeChannel,
+        problem: Option<&str>,
+    ) -> Outcome<()> {
+        let row = self.edge_channel(owner, channel)?;
+        match row.filter(|row| row.problem.as_deref() != problem) {
+            Some(row) => {
+                let problem = problem.map(str::to_owned);
+                self.save_edge_channel(owner, channel, &EdgeRow { problem, ..row })
+            }
+            None => Ok(()),
+        }
+    }
+
     fn forget_edge_channel(&self, owner: Wallet, channel: EdgeChannel) -> Outcome<()> {
         for table in ["turns", "people"] {
             self.run(
@@ -293,8 +310,12 @@ impl Store {
         Ok(row.map_or(0, |row| row.count))
     }
 
-    /// As [`Store::drop_late`], which see.
-    pub fn drop_late_turns(&self, owner: Wallet, now: Timestamp) -> Outcome<u32> {
+    /// As [`Store::drop_late`], which see; for each channel.
+    pub fn drop_late_turns(
+        &self,
+        owner: Wallet,
+        now: Timestamp,
+    ) -> Outcome<Vec<(EdgeChannel, u32)>> {
         let owner = || owner.to_string().into();
         self.run(
             "DELETE FROM turns WHERE owner = ? AND stage = 'done' AND received_at <= ?",
@@ -305,10 +326,19 @@ impl Store {
              (SELECT number FROM turns WHERE owner = ?1 AND stage = 'done' ORDER BY number DESC LIMIT 1 OFFSET ?2)",
             vec![owner(), i64::from(MAX_REMEMBERED).into()],
         )?;
-        self.delete(
-            "turns WHERE owner = ? AND stage <> 'done' AND received_at <= ?",
-            vec![owner(), millis(now.saturating_sub(DROPPED_AFTER))],
-        )
+        let mut dropped = Vec::new();
+        for channel in EdgeChannel::ALL {
+            let count = self.delete(
+                "turns WHERE owner = ? AND channel = ? AND stage <> 'done' AND received_at <= ?",
+                vec![
+                    owner(),
+                    channel.as_str().into(),
+                    millis(now.saturating_sub(DROPPED_AFTER)),
+                ],
+            )?;
+            dropped.push((channel, count));
+        }
+        Ok(dropped)
     }
 
     /// Those that the agent was not asked yet, or has not answered.
