@@ -231,6 +231,22 @@ test("a channel that is deleted is gone, from here and from Discord", async () =
   assertProblem(await post(stack, requestUrl, body, discord.signed(app, body)), 404, "not_found");
 });
 
+test("an application that is deleted and connected again at once is told so last, however long its farewell takes", async () => {
+  const owned = await Owned.ofNew(stack, "discord-again.molt");
+  const app = await connectDiscord(stack, owned);
+  const slow = { kind: "slow" as const, ms: 3000, times: 1 };
+  discord.mood = slow;
+  const deleted = await owned.client.request("DELETE", `${owned.path}/channels/discord`);
+  assert.equal(deleted.status, 200, deleted.text);
+  await until("the farewell is under way", () => slow.times === 0);
+  await connectDiscord(stack, owned, {}, app);
+  const left = "SELECT entry FROM audit WHERE entry LIKE '%application_left%'";
+  const ended = await until("the farewell has ended", () => rows(owned.asset, left)[0]?.entry ?? false);
+  assert.equal(ended, '{"event":"application_left","told":true}');
+  assert.equal(discord.endpoint(app), (await discordOf(owned)).requestUrl);
+  assert.equal(discord.commands(app).length, 1);
+});
+
 test("c08 after a transfer the old application reaches nothing, and Discord is told", async () => {
   const owned = await Owned.ofNew(stack, "discord-sold.molt");
   const app = await connectDiscord(stack, owned);

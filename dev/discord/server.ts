@@ -2,6 +2,7 @@
 // it, and interactions with their signatures. It knows the tokens of the applications that it has made, and no others.
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, randomInt, sign } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { setTimeout } from "node:timers/promises";
 import { closeServer, listen, readBody, refusal, sendJson } from "../solana/loopback.ts";
 
 export interface DiscordOptions {
@@ -45,6 +46,8 @@ export type Mood =
   | { readonly kind: "down" }
   /** 429, so many times. */
   | { readonly kind: "limited"; readonly seconds: number; times: number }
+  /** It takes its time over commands, so many times. */
+  | { readonly kind: "slow"; readonly ms: number; times: number }
   /** It does what is asked, and the answer is lost, so many times. */
   | { readonly kind: "mute"; times: number };
 
@@ -188,6 +191,10 @@ export class Discord {
       mood.times -= 1;
       const body = { message: "You are being rate limited.", retry_after: mood.seconds, global: false };
       return sendJson(response, 429, body, { "retry-after": String(mood.seconds) });
+    }
+    if (mood.kind === "slow" && mood.times > 0 && COMMANDS.test(path)) {
+      mood.times -= 1;
+      await setTimeout(mood.ms, undefined, { signal: this.#closed.signal });
     }
     const [status, body] = await this.#answer(request, path, params);
     if (mood.kind === "mute" && mood.times > 0 && path.includes("/webhooks/")) {

@@ -1,6 +1,10 @@
 //! The tenant's application at Discord: whose it is, what Discord is told of it, and what people ask. An interaction is answered
 //! at once: with a word to whoever asked, or with "the agent thinks", after which the answer follows (`turns`).
 
+use core::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use multiclaw_core::audit::Entry;
 use multiclaw_core::discord::{
     ANSWERED_WITHIN, Asked, Interaction, PublicKey, Stamp, commands, deferred, is_number, pong,
@@ -15,14 +19,14 @@ use multiclaw_core::lifecycle::Wish;
 use multiclaw_core::secret::Secret;
 use multiclaw_core::tenancy::Tenant;
 use multiclaw_core::text::plain;
-use multiclaw_core::time::Timestamp;
+use multiclaw_core::time::{Seconds, Timestamp};
 use multiclaw_core::turn::{Place, SEALED_AS};
 use serde_json::{Value, json};
 use worker::{Method, Response};
 
 use crate::Agent;
 use crate::channels::take_leave;
-use crate::discord_api::{Call, call, whose};
+use crate::discord_api::{Call, call, how, whose};
 use crate::driver::Term;
 use crate::edge::{Given, Sent, gone};
 use crate::port::{Outcome, now, random};
@@ -33,6 +37,8 @@ use crate::store::{NewTurn, Received};
 
 const CHANNEL: EdgeChannel = EdgeChannel::Discord;
 const MAX_NAME: usize = 80;
+/// Until it is looked again whether Discord may be told.
+const SOON: Seconds = Seconds::new(1);
 const NOT_TOLD: &str =
     "Discord could not be told where to send what people ask. It is tried again.";
 const STOPPED: &str = "This agent was stopped by its owner.";
@@ -40,6 +46,38 @@ const UNHEARD: &str = "This agent does not answer you.";
 const CROWDED: &str = "Too many people wait to be let in. Try again in an hour.";
 const FULL: &str = "Too much waits for this agent. Try again later.";
 const UNKNOWN: &str = "This application offers nothing of that kind.";
+
+/// The applications that Discord is being told something of. What is said of one is said one after another: else a farewell
+/// under way could undo what its owner has connected since.
+#[derive(Clone, Default)]
+pub struct Telling(Rc<RefCell<BTreeSet<String>>>);
+
+/// One of them, until it is dropped.
+struct Word {
+    telling: Telling,
+    application: String,
+}
+
+impl Telling {
+    fn is_under_way(&self, application: &str) -> bool {
+        self.0.borrow().contains(application)
+    }
+
+    /// `None` while something is said of it.
+    fn begin(&self, application: &str) -> Option<Word> {
+        let is_first = self.0.borrow_mut().insert(application.to_owned());
+        is_first.then(|| Word {
+            telling: self.clone(),
+            application: application.to_owned(),
+        })
+    }
+}
+
+impl Drop for Word {
+    fn drop(&mut self) {
+        self.telling.0.borrow_mut().remove(&self.application);
+    }
+}
 
 impl Agent {
     /// Asks Discord whose token that is, which must be the application's that its owner names.
@@ -212,7 +250,14 @@ impl Agent {
         };
         let (_, mark) = self.discord_url(tenant)?;
         let is_told = row.registered.as_deref() == Some(mark.as_str());
-        Ok((!is_told).then(|| row.register_at.unwrap_or(now())))
+        let due = row.register_at.unwrap_or(now());
+        let not_before = match &row.account {
+            Account::Discord { application, .. } if self.telling.is_under_way(application) => {
+                now().saturating_add(SOON)
+            }
+            Account::Discord { .. } | Account::Slack { .. } => due,
+        };
+        Ok((!is_told).then(|| due.max(not_before)))
     }
 
     /// Tells Discord. It tries the address out at once, which ends here as any other request does.
@@ -223,6 +268,9 @@ impl Agent {
         };
         let row = self.store.edge_channel(tenant.owner, CHANNEL)?;
         let Some(Account::Discord { application, .. }) = row.map(|row| row.account) else {
+            return Ok(());
+        };
+        let Some(word) = self.telling.begin(&application) else {
             return Ok(());
         };
         let (url, mark) = self.discord_url(&tenant)?;
@@ -236,6 +284,7 @@ impl Agent {
                 Err(Failure::internal("the bot's token can't be opened"))
             }
         };
+        drop(word);
         if let Err(failure) = &told {
             self.log(failure);
         }
@@ -282,10 +331,10 @@ impl Agent {
             return Ok(None);
         };
         let base = settings::hosts(&self.env)?.discord_api().to_owned();
-        let store = self.store.clone();
+        let (store, telling) = (self.store.clone(), self.telling.clone());
         Ok(Some(move |agent: &Self| {
             agent.state.wait_until(async move {
-                // Its next owner may have set the same one.
+                // It may be connected again by now, by its next owner as well.
                 let is_back = || -> Outcome<bool> {
                     let Some(domain) = store.domain()? else {
                         return Ok(false);
@@ -295,7 +344,11 @@ impl Agent {
                 };
                 let nothing = json!({ "interactions_endpoint_url": null });
                 let none = json!([]);
-                let leave = async || tell(&base, &token, &application, &none, &nothing).await;
+                let leave = async || {
+                    let word = telling.begin(&application);
+                    let _word = word.ok_or_else(|| how("farewell", "waits for what is said"))?;
+                    tell(&base, &token, &application, &none, &nothing).await
+                };
                 let entry = |told| Entry::ApplicationLeft { told };
                 take_leave(&store, is_back, leave, entry).await;
             });

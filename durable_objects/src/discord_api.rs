@@ -110,6 +110,6 @@ pub async fn whose(base: &str, token: &Secret) -> Outcome<Value> {
     }
 }
 
-fn how(what: &str, how: &str) -> Failure {
+pub fn how(what: &str, how: &str) -> Failure {
     Failure::internal(format!("Discord's {what} {how}"))
 }

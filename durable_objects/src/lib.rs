@@ -60,6 +60,7 @@ use worker::{DurableObject, Env, Request, Response, State, durable_object};
 use crate::archives::Uploads;
 use crate::connections::Connections;
 use crate::container::Container;
+use crate::discord::Telling;
 use crate::events::Listeners;
 use crate::health::Probes;
 use crate::limits::Limits;
@@ -85,6 +86,7 @@ pub struct Agent {
     probes: Probes,
     uploads: Uploads,
     turns: Rc<Turns>,
+    telling: Telling,
     /// Who waits for a snapshot.
     waiting: Waiting,
     wallet: LastRead,
@@ -108,6 +110,7 @@ impl DurableObject for Agent {
             probes: Probes::default(),
             uploads: Uploads::default(),
             turns: Rc::default(),
+            telling: Telling::default(),
             waiting: Waiting::default(),
             wallet: LastRead::default(),
             has_alarm: Cell::default(),
