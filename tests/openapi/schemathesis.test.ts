@@ -12,11 +12,14 @@ import { after, test } from "node:test";
 import bs58 from "bs58";
 import { stringify } from "smol-toml";
 import type { WranglerConfig } from "../../dev/config.ts";
+import { signed } from "../../dev/slack/server.ts";
 import { devAssetAddress, devKeypair } from "../../dev/solana/accounts.ts";
 import { ROOT } from "../../dev/stack.ts";
 import { fakeAgentStack, Owned } from "../support/agent.ts";
+import { connectDiscord, discordOf } from "../support/discord.ts";
 import { challenge } from "../support/login.ts";
 import { propose, proposerOf } from "../support/proposals.ts";
+import { connectSlack, FRIEND, slackOf } from "../support/slack.ts";
 import { connect, SECRET_HEADER } from "../support/telegram.ts";
 import { SESSION_COOKIE } from "../support/tokens.ts";
 import { AgentWallet, newWallet, SOL, signedBy } from "../support/wallet.ts";
@@ -131,7 +134,8 @@ const WAITING = [
 
 /**
  * What no generator comes upon: a request for a snapshot is one without any body, what is sent was signed before, what is
- * decided on was proposed by an agent that runs, at which also waits who is let in, and a message comes by a secret path.
+ * decided on was proposed by an agent that runs, at which also waits who is let in, and a message comes by a secret path,
+ * from somebody who is let in and shut out again.
  */
 async function byHand(): Promise<void> {
   const session = await Owned.of(stack, asset);
@@ -140,7 +144,7 @@ async function byHand(): Promise<void> {
   stack.rpc.control.setBalance(agentWallet.address, SOL);
   const plan = { operation: "transfer_sol", to: (await newWallet()).address, amount: "0.1" };
   const { transaction } = await agentWallet.prepare(plan);
-  const signed = JSON.stringify({ transaction: await signedBy(wallet, transaction) });
+  const sent = JSON.stringify({ transaction: await signedBy(wallet, transaction) });
   const headers = { origin: ORIGIN, cookie: `${SESSION_COOKIE}=${SESSION}` };
   const json = { ...headers, "content-type": "application/json" };
   const by = await proposerOf(stack.agent, session);
@@ -153,9 +157,17 @@ async function byHand(): Promise<void> {
   const hook = stack.telegram.webhook(await connect(stack, session)) ?? assert.fail("no webhook");
   const secret = { "content-type": "application/json", [SECRET_HEADER]: hook.secret };
   const [person, device] = WAITING;
+  const app = await connectSlack(stack, session, {});
+  const said = { type: "message", channel: "D0FRIEND", user: FRIEND, text: "hello?", channel_type: "im" };
+  const event = JSON.stringify(stack.slack.callback(app, said));
+  const slackDoor = new URL((await slackOf(session)).requestUrl).pathname;
+  const application = await connectDiscord(stack, session, {});
+  const ping = JSON.stringify({ type: 1 });
+  const discordDoor = new URL((await discordOf(session)).requestUrl).pathname;
+  const type = { "content-type": "application/json" };
   const requests: [string, RequestInit][] = [
     [`${owned.path}/snapshots`, { headers }],
-    [`${owned.path}/wallet/transactions/send`, { headers: json, body: signed }],
+    [`${owned.path}/wallet/transactions/send`, { headers: json, body: sent }],
     [`${owned.path}/wallet/proposals`, { method: "GET", headers }],
     [`${owned.path}/wallet/proposals/${wanted}/prepare`, { headers }],
     [`${owned.path}/wallet/proposals/${unwanted}/reject`, { headers }],
@@ -163,6 +175,10 @@ async function byHand(): Promise<void> {
     [`${owned.path}/pairing/${person.id}/approve`, { headers }],
     [`${owned.path}/pairing/${device.id}/reject`, { headers }],
     [new URL(hook.url).pathname, { headers: secret, body: JSON.stringify({ update_id: 1 }) }],
+    [slackDoor, { headers: { ...type, ...signed(app, event) }, body: event }],
+    [`${owned.path}/pairing/slack-${FRIEND}/approve`, { headers }],
+    [`${owned.path}/channels/slack/people/${FRIEND}`, { method: "DELETE", headers }],
+    [discordDoor, { headers: { ...type, ...stack.discord.signed(application, ping) }, body: ping }],
   ];
   for (const [path, init] of requests) {
     const answer = await fetch(`${door.url}${path}`, { method: "POST", ...init });
