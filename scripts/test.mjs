@@ -43,7 +43,7 @@ function nodeTest(atOnce, files) {
 }
 
 /** The black-box tests whose subject is the container, or what is in it. The others may start some on their way. */
-const OF_CONTAINERS = ["agent", "canaries", "proxy", "runtime", "snapshots"].map((name) =>
+const OF_CONTAINERS = ["agent", "proxy", "runtime", "snapshots"].map((name) =>
   fromRoot(`tests/${name}.test.ts`),
 );
 

@@ -4,22 +4,27 @@ import { setTimeout as delay } from "node:timers/promises";
 export interface Patience {
   /** Longest wait, milliseconds. */
   within?: number;
-  /** Pause between two looks, milliseconds. */
+  /** Pause between two looks, milliseconds; by default the longer, the longer it takes. */
   every?: number;
 }
+
+/** A tenth of what was waited, within these bounds: a look through the service is work for four processes. */
+const SHORTEST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 300;
 
 /** What `look` gives once it is neither undefined nor false; `what` tells of it when it never is. */
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  { within = 120_000, every = 100 }: Patience = {},
+  { within = 120_000, every }: Patience = {},
 ): Promise<T> {
-  const deadline = Date.now() + within;
+  const began = Date.now();
   for (;;) {
     const seen = await look();
     if (seen !== undefined && seen !== false) return seen;
-    if (Date.now() > deadline) throw new Error(`not within ${within / 1000} s: ${what}`);
-    await delay(every);
+    const waited = Date.now() - began;
+    if (waited > within) throw new Error(`not within ${within / 1000} s: ${what}`);
+    await delay(every ?? Math.min(Math.max(waited / 10, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS));
   }
 }
 
