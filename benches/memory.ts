@@ -9,8 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { after, test } from "node:test";
+import { bundled } from "../dev/bundle.ts";
+import { LocalWorker } from "../dev/local-worker.ts";
 import { ROOT, usablePort } from "../dev/stack.ts";
-import { Wrangler } from "../dev/wrangler.ts";
 import { Owned } from "../tests/support/agent.ts";
 import { testStack } from "../tests/support/stack.ts";
 import { noise } from "./support/bulky/noise.mjs";
@@ -91,18 +92,19 @@ async function passThrough() {
   const home = join(dir, "pass-through");
   mkdirSync(home);
   const config = join(home, "wrangler.json");
-  const facts = {
+  const source = {
     name: "pass-through",
     main: join(ROOT, "benches/support/pass-through.ts"),
     compatibility_date: "2026-09-01",
     r2_buckets: [{ binding: "BUCKET", bucket_name: "bucket" }],
     vars: { SERVER: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
   };
+  const facts = await bundled(source, join(home, "worker"));
   writeFileSync(config, JSON.stringify(facts));
   const storage = join(home, "storage");
-  const wrangler = new Wrangler({ root: ROOT, config, storage, port, args: [], onLine: () => {} });
-  after(() => wrangler.stop());
-  await wrangler.ready(`http://127.0.0.1:${port}/`);
+  const worker = new LocalWorker({ root: ROOT, program: "workerd", config, storage, port, args: [], onLine: () => {} });
+  after(() => worker.stop());
+  await worker.ready(`http://127.0.0.1:${port}/`);
   return async (way: "up" | "back", size: number, sha256: string): Promise<void> => {
     const answer = await fetch(`http://127.0.0.1:${port}/${way}?size=${size}&sha256=${sha256}`);
     assert.equal(await answer.text(), "done");

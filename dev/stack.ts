@@ -1,4 +1,4 @@
-// Everything that a local run consists of, in one Node process plus wrangler: the Solana RPC, the echo model, Telegram's, Slack's and Discord's
+// Everything that a local run consists of, in one Node process plus workerd's: the Solana RPC, the echo model, Telegram's, Slack's and Discord's
 // APIs, the host of the stand-in containers, and the Worker itself. Used by `npm run dev` and by the black-box tests.
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -10,13 +10,13 @@ import { type Containers, type Engine, onEngine, standIn } from "./containers.ts
 import { Discord } from "./discord/server.ts";
 import { type EchoModel, startEchoModel } from "./echo-model/server.ts";
 import { forward } from "./forward.ts";
+import { LocalWorker } from "./local-worker.ts";
 import { LOOPBACK, ownPort } from "./ports.ts";
 import { newSecrets, type Secrets, writeSecrets } from "./secrets.ts";
 import { Slack } from "./slack/server.ts";
 import { devAccounts } from "./solana/accounts.ts";
 import { type SolanaRpc, startSolanaRpc } from "./solana/rpc.ts";
 import { BotApi } from "./telegram/server.ts";
-import { Wrangler } from "./wrangler.ts";
 
 export interface StackOptions {
   /** Everything the run keeps lies below this directory. */
@@ -24,7 +24,7 @@ export interface StackOptions {
   /** A free one where none is given. */
   port?: number;
   wranglerArgs?: readonly string[];
-  /** Starts the Worker anew when its code changes. */
+  /** By `wrangler dev`, which starts the Worker anew when its code changes; else as dev/workerd.ts does, where that can. */
   watched?: boolean;
   /** What wrangler runs, made of the run's configuration: that of the Worker that is asked from outside, and by name others. */
   workers?: (config: WranglerConfig) => { outer: WranglerConfig; others: Readonly<Record<string, WranglerConfig>> };
@@ -53,13 +53,15 @@ export interface Stack {
   readonly slack: Slack;
   readonly discord: Discord;
   readonly containers: Containers;
-  /** What wrangler and the Worker have printed so far. */
+  /** What the Worker and what runs it have printed so far. */
   readonly logs: readonly string[];
   /**
    * Ends the Worker where it stands and starts another on the same storage. The stand-in's containers go on; those on an
    * engine end with it.
    */
   replaceWorker(meanwhile?: () => void | Promise<void>): Promise<void>;
+  /** Has its configuration, which was changed, read anew. It says when it is updated and ready. */
+  reloadWorker(): void;
   stop(): Promise<void>;
 }
 
@@ -131,15 +133,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const config = written("wrangler", await made("wrangler", outer));
     const otherConfigs: string[] = [];
     for (const [name, content] of Object.entries(others)) otherConfigs.push(written(name, await made(name, content)));
-    // Wrangler reads the secrets beside the configuration: they appear on no command line and in no environment.
+    // The secrets are read beside the configuration: they appear on no command line and in no environment.
     writeSecrets(join(stateDir, ".dev.vars"), withSecrets({ ...newSecrets(), ...containers.secrets }, options.secrets));
 
     const logs: string[] = [];
-    let wrangler: Wrangler | undefined;
-    closing.push(async () => wrangler?.stop());
+    let worker: LocalWorker | undefined;
+    closing.push(async () => worker?.stop());
+    const alone = !options.watched && !options.engine && otherConfigs.length === 0;
     const startWorker = async (): Promise<void> => {
-      wrangler = new Wrangler({
+      worker = new LocalWorker({
         root: ROOT,
+        program: alone ? "workerd" : "wrangler",
         config,
         otherConfigs,
         storage: join(stateDir, "storage"),
@@ -151,12 +155,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           options.onLog?.(line);
         },
       });
-      await wrangler.ready(`http://${LOOPBACK}:${port}/healthz`);
+      await worker.ready(`http://${LOOPBACK}:${port}/healthz`);
     };
     await startWorker();
     const replaceWorker = async (meanwhile?: () => void | Promise<void>): Promise<void> => {
       // One that is killed leaves its containers on the engine, where no other finds them.
-      await (options.engine ? wrangler?.stop() : wrangler?.kill());
+      await (options.engine ? worker?.stop() : worker?.kill());
       await meanwhile?.();
       await startWorker();
     };
@@ -172,6 +176,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       containers,
       logs,
       replaceWorker,
+      reloadWorker: () => worker?.reload(),
       stop,
     };
   } catch (error) {

@@ -43,9 +43,7 @@ function nodeTest(atOnce, files) {
 }
 
 /** The black-box tests whose subject is the container, or what is in it. The others may start some on their way. */
-const OF_CONTAINERS = ["agent", "proxy", "runtime", "snapshots"].map((name) =>
-  fromRoot(`tests/${name}.test.ts`),
-);
+const OF_CONTAINERS = ["agent", "proxy", "runtime", "snapshots"].map((name) => fromRoot(`tests/${name}.test.ts`));
 
 /** The black-box tests, the same for both kinds of container. */
 const blackBox = () =>

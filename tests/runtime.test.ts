@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { parse } from "smol-toml";
 import { onEngine, standIn } from "../dev/containers.ts";
+import { LocalWorker } from "../dev/local-worker.ts";
 import { writeSecrets } from "../dev/secrets.ts";
 import { onSignals, ROOT, usablePort } from "../dev/stack.ts";
-import { Wrangler } from "../dev/wrangler.ts";
 import { images } from "../scripts/lib/images.mjs";
 import type { Ask } from "./runtime/ask.ts";
 import { send } from "./support/http.ts";
@@ -36,7 +36,7 @@ writeFileSync(
   }),
 );
 writeSecrets(join(dir, ".dev.vars"), containers.secrets);
-const wrangler = new Wrangler({
+const wrangler = new LocalWorker({
   root: ROOT,
   config,
   storage: join(dir, "storage"),

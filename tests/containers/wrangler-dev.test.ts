@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { Labelled } from "../../dev/containers.ts";
+import { LocalWorker } from "../../dev/local-worker.ts";
 import { newSecrets, writeSecrets } from "../../dev/secrets.ts";
 import { devAccounts } from "../../dev/solana/accounts.ts";
 import { startSolanaRpc } from "../../dev/solana/rpc.ts";
 import { onSignals, ROOT, usablePort } from "../../dev/stack.ts";
-import { Wrangler } from "../../dev/wrangler.ts";
 import { images, WRANGLERS_DOCKER } from "../../scripts/lib/images.mjs";
 import { LABELS, runMark } from "../../scripts/lib/leftovers.mjs";
 import { Owned } from "../support/agent.ts";
@@ -35,7 +35,7 @@ const vars = {
 };
 const { base, sidecar } = images();
 const agents = new Labelled(`${LABELS.agents}=${runMark()}`);
-const wrangler = new Wrangler({
+const wrangler = new LocalWorker({
   root: ROOT,
   config: join(ROOT, "wrangler.toml"),
   storage: join(dir, "storage"),

@@ -1,4 +1,4 @@
-// Changes what a running service is configured with: wrangler reads its files anew and reloads the Worker.
+// Changes what a running service is configured with: its files are read anew and the Worker reloaded.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
@@ -37,5 +37,6 @@ export async function reconfigure(stack: TestStack, { vars, secrets, without = [
   // The secrets are read with the configuration: it must differ each time for both to be.
   const revised = { ...(base.config.vars as object), ...vars, TEST_REVISION: String(++revisions) };
   writeFileSync(configFile, JSON.stringify({ ...Object.fromEntries(sections), vars: revised }));
+  stack.reloadWorker();
   await until("the reload", () => ready() > before);
 }

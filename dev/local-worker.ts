@@ -1,12 +1,15 @@
-// Runs `wrangler dev` as a child with a process group of its own, so that workerd never outlives it.
+// Runs the Worker as a child with a process group of its own, so that workerd never outlives it: `wrangler dev`, or the same
+// workerd without what wrangler has around it.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 
-export interface WranglerOptions {
+export interface LocalWorkerOptions {
   root: string;
+  /** What runs: `wrangler dev`, or workerd.ts beside this file. */
+  program?: "wrangler" | "workerd";
   config: string;
   /** Of Workers that run beside it and can't be asked from outside. */
   otherConfigs?: readonly string[];
@@ -22,27 +25,22 @@ const POLL_MS = 150;
 const STOP_WITHIN_MS = 5_000;
 const SHOWN_LINES = 60;
 
-export class Wrangler {
+export class LocalWorker {
+  readonly #program: string;
   readonly #child: ChildProcess;
   readonly #last: string[] = [];
   readonly #ended: Promise<string>;
   #running = true;
   readonly #killNow = (): void => this.#signal("SIGKILL");
 
-  constructor({ root, config, otherConfigs = [], storage, port, args, env = {}, onLine }: WranglerOptions) {
+  constructor({ root, program = "wrangler", storage, env = {}, onLine, ...how }: LocalWorkerOptions) {
     const bin = join(root, "node_modules");
+    this.#program = program;
     this.#child = spawn(
       process.execPath,
-      [
-        join(bin, "wrangler", "bin", "wrangler.js"),
-        "dev",
-        ...[config, ...otherConfigs].flatMap((file) => ["--config", file]),
-        ...["--persist-to", storage],
-        ...["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
-        "--local-protocol=http",
-        "--show-interactive-dev-session=false",
-        ...args,
-      ],
+      program === "wrangler"
+        ? wranglerDev(bin, storage, how)
+        : [join(import.meta.dirname, "workerd.ts"), how.config, storage, String(how.port)],
       {
         cwd: root,
         detached: true,
@@ -90,7 +88,7 @@ export class Wrangler {
   /** Resolves when the Worker answers; rejects with wrangler's own words when it does not come up. */
   async ready(url: string): Promise<void> {
     const failed = this.#ended.then((how) => {
-      throw new Error(`wrangler ${how}${this.#words()}`);
+      throw new Error(`${this.#program} ${how}${this.#words()}`);
     });
     const patience = new AbortController();
     const tooLate = delay(READY_WITHIN_MS, undefined, { signal: patience.signal }).then(() => {
@@ -118,10 +116,15 @@ export class Wrangler {
 
   /** Ends it at once, with no farewell. */
   async kill(): Promise<void> {
-    // Also when wrangler itself has gone: its group may still hold a workerd.
+    // Also when the child itself has gone: its group may still hold a workerd.
     this.#signal("SIGKILL");
     if (this.#running) await once(this.#child, "exit");
     process.removeListener("exit", this.#killNow);
+  }
+
+  /** Has the configuration read anew; wrangler sees by itself that it is another. */
+  reload(): void {
+    if (this.#program === "workerd") this.#child.kill("SIGUSR2");
   }
 
   #signal(signal: NodeJS.Signals): void {
@@ -137,6 +140,23 @@ export class Wrangler {
   #words(): string {
     return this.#last.length > 0 ? `:\n${this.#last.join("\n")}` : " and it said nothing";
   }
+}
+
+function wranglerDev(
+  bin: string,
+  storage: string,
+  { config, otherConfigs = [], port, args }: Pick<LocalWorkerOptions, "config" | "otherConfigs" | "port" | "args">,
+): string[] {
+  return [
+    join(bin, "wrangler", "bin", "wrangler.js"),
+    "dev",
+    ...[config, ...otherConfigs].flatMap((file) => ["--config", file]),
+    ...["--persist-to", storage],
+    ...["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
+    "--local-protocol=http",
+    "--show-interactive-dev-session=false",
+    ...args,
+  ];
 }
 
 async function answers(url: string, stop: AbortSignal): Promise<void> {
