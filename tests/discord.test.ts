@@ -130,7 +130,7 @@ test("c20 questions of several people, while the container and the Worker are ki
   const app = await connectDiscord(stack, owned);
   await owned.start();
   await owned.in("asleep");
-  agent.behaveAt(owned.asset, { boot: { afterMs: 2000 } });
+  agent.behaveAt(owned.asset, { boot: { afterMs: 2000 }, turn: { hold: true } });
   const people: Person[] = ["11", "22", "33"].map((id) => ({ id, name: `Person ${id}` }));
   const all: { text: string; asked: Asked }[] = [];
   for (let at = 0; at < 4; at += 1)
@@ -141,8 +141,8 @@ test("c20 questions of several people, while the container and the Worker are ki
   await owned.in(["starting", "running"]);
   await killContainer(stack, owned.asset);
   await owned.in("running", { within: 120_000 });
-  agent.behaveAt(owned.asset, { turn: { hold: true } });
-  await until("some are asked", () => rows(owned.asset, "SELECT 1 FROM turns WHERE attempts > 0").length > 0);
+  const asked = "SELECT 1 FROM turns WHERE stage = 'waiting' AND attempts > 0";
+  await until("some are asked", () => rows(owned.asset, asked).length > 0);
   await stack.replaceWorker(() => killWorkerd(stack).catch(() => {}));
   agent.behaveAt(owned.asset, {});
   await until("all are answered", () => all.every(({ asked }) => asked.messages.length > 0), { within: 180_000 });

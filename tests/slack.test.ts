@@ -144,15 +144,19 @@ test("c20 messages of several people, while the container and the Worker are kil
   await owned.in("asleep");
   agent.behaveAt(owned.asset, { boot: { afterMs: 6000 } });
   const people = ["U0ONE", "U0TWO", "U0THREE"];
-  for (let at = 0; at < 8; at += 1) for (const person of people) slack.write(app, person, `${person} ${at}`);
+  const write = (from: number, to: number) => {
+    for (let at = from; at < to; at += 1) for (const person of people) slack.write(app, person, `${person} ${at}`);
+  };
+  write(0, 4);
   await owned.in("starting");
   const came = () => slack.deliveries(app).every(({ statuses }) => statuses.includes(200));
   await until("all are taken in", came, { within: 60_000 });
   await killContainer(stack, owned.asset);
   await owned.in("running", { within: 120_000 });
-  await postsInTime(stack, app, 4, { within: 120_000, every: 10 });
-  // One is thought about as the container dies, then one as the Worker does.
+  await postsInTime(stack, app, 12, { within: 120_000 });
+  // Of each person's one is thought about as the container dies, then one as the Worker does, and others wait behind it.
   agent.behaveAt(owned.asset, { turn: { hold: true } });
+  write(4, 8);
   const asked = "SELECT 1 FROM turns WHERE stage = 'waiting' AND attempts > 0";
   await until("some are asked", () => rows(owned.asset, asked).length > 0);
   await killContainer(stack, owned.asset);
