@@ -22,7 +22,8 @@ const SECRETS = [
   ],
   [
     "an access key of AWS",
-    `AWS_SECRET_ACCESS_KEY = "${randomBytes(30).toString("base64").replaceAll("/", "a").slice(0, 40)}"`,
+    // The rule wants a letter or a digit at the end.
+    `AWS_SECRET_ACCESS_KEY = "${randomBytes(30).toString("base64").replace(/[+/]$/, "a")}"`,
   ],
 ];
 

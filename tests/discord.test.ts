@@ -231,20 +231,70 @@ test("a channel that is deleted is gone, from here and from Discord", async () =
   assertProblem(await post(stack, requestUrl, body, discord.signed(app, body)), 404, "not_found");
 });
 
+/** How the agent's farewell to its application ended, once it has. */
+const farewell = (asset: string) =>
+  until("the farewell has ended", () => {
+    const [row] = rows(asset, "SELECT entry FROM audit WHERE entry LIKE '%application_left%'");
+    return row !== undefined && JSON.parse(row.entry);
+  });
+
 test("an application that is deleted and connected again at once is told so last, however long its farewell takes", async () => {
   const owned = await Owned.ofNew(stack, "discord-again.molt");
   const app = await connectDiscord(stack, owned);
-  const slow = { kind: "slow" as const, ms: 3000, times: 1 };
+  // Longer than anybody waits: it comes after what is said next.
+  const slow = { kind: "slow" as const, ms: 9000, times: 1 };
   discord.mood = slow;
   const deleted = await owned.client.request("DELETE", `${owned.path}/channels/discord`);
   assert.equal(deleted.status, 200, deleted.text);
   await until("the farewell is under way", () => slow.times === 0);
   await connectDiscord(stack, owned, {}, app);
-  const left = "SELECT entry FROM audit WHERE entry LIKE '%application_left%'";
-  const ended = await until("the farewell has ended", () => rows(owned.asset, left)[0]?.entry ?? false);
-  assert.equal(ended, '{"event":"application_left","told":true}');
+  const told = () => discord.calls(app).filter((call) => call.startsWith("PUT ")).length;
+  await until("it is told, told to forget, told again, and once more", () => told() === 4, { within: 60_000 });
+  await until("connected", async () => (await discordOf(owned)).state === "connected");
   assert.equal(discord.endpoint(app), (await discordOf(owned)).requestUrl);
   assert.equal(discord.commands(app).length, 1);
+  assert.deepEqual(rows(owned.asset, "SELECT 1 FROM audit WHERE entry LIKE '%application_left%'"), []);
+});
+
+test("an application that is deleted while Discord is told of it is forgotten as soon as that has ended", async () => {
+  const owned = await Owned.ofNew(stack, "discord-hardly.molt");
+  const app = discord.app();
+  const slow = { kind: "slow" as const, ms: 4000, times: 1 };
+  discord.mood = slow;
+  assert.equal((await owned.client.put(`${owned.path}/channels/discord`, app)).status, 200);
+  await until("it is told", () => slow.times === 0);
+  await owned.client.request("DELETE", `${owned.path}/channels/discord`);
+  await until("it has the command", () => discord.commands(app).length === 1);
+  // A try that only waited would be followed by a longer pause.
+  await until("it is told to forget", () => discord.commands(app).length === 0, { within: 6000 });
+  assert.equal((await farewell(owned.asset)).told, true);
+  assert.equal(discord.endpoint(app), null);
+});
+
+test("a farewell clears nothing that another agent was given meanwhile", async () => {
+  const former = await Owned.ofNew(stack, "discord-former.molt");
+  const app = await connectDiscord(stack, former);
+  const next = await Owned.ofNew(stack, "discord-next.molt");
+  await connectDiscord(stack, next, {}, app);
+  const { requestUrl } = await discordOf(next);
+  await former.client.request("DELETE", `${former.path}/channels/discord`);
+  assert.equal((await farewell(former.asset)).told, true);
+  assert.deepEqual([discord.endpoint(app), discord.commands(app).length], [requestUrl, 1]);
+});
+
+test("a farewell that is tried again clears nothing that was set since", async () => {
+  const former = await Owned.ofNew(stack, "discord-hasty.molt");
+  const app = await connectDiscord(stack, former);
+  const next = await Owned.ofNew(stack, "discord-hasty-next.molt");
+  // After two tries it is another ten seconds.
+  const limited = { kind: "limited" as const, seconds: 1, times: 2 };
+  discord.mood = limited;
+  await former.client.request("DELETE", `${former.path}/channels/discord`);
+  await until("it has failed", () => limited.times === 0);
+  await connectDiscord(stack, next, {}, app);
+  const { requestUrl } = await discordOf(next);
+  assert.equal((await farewell(former.asset)).told, true);
+  assert.deepEqual([discord.endpoint(app), discord.commands(app).length], [requestUrl, 1]);
 });
 
 test("c08 after a transfer the old application reaches nothing, and Discord is told", async () => {

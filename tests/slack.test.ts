@@ -404,3 +404,16 @@ test("of what a flood leaves behind only so much is kept", async () => {
   const dropped = rows(owned.asset, "SELECT entry FROM audit").map(({ entry }) => entry);
   assert.ok(dropped.includes('{"event":"messages_dropped","count":1000}'), dropped.join());
 });
+
+test("what waits at a channel that only a newer version knows is dropped after a day as well", async () => {
+  const owned = await Owned.ofNew(stack, "slack-newer.molt");
+  await connectSlack(stack, owned);
+  const row = `INSERT INTO turns (owner, channel, id, conversation, rank, stage, place, text, answer, posted, received_at, attempts, retry_at)
+    SELECT owner, 'x', 'Ev1', 'c', 1, 'waiting', '', 'x', '', 0, unixepoch() * 1000 - 86400000, 0, 0 FROM channels WHERE name = 'slack'`;
+  await stack.replaceWorker(() => editObject(stack, owned.asset, row));
+  await owned.client.put(`${owned.path}/channels/slack`, { dmPolicy: "open" });
+  await until("it is gone", () => rows(owned.asset, "SELECT 1 FROM turns").length === 0, { within: 20_000 });
+  assert.equal((await slackOf(owned)).problem, null, "it was none of Slack's");
+  const dropped = rows(owned.asset, "SELECT entry FROM audit WHERE entry LIKE '%messages_dropped%'");
+  assert.deepEqual(dropped, [{ entry: '{"event":"messages_dropped","count":1}' }]);
+});

@@ -2,7 +2,7 @@
 import type { AgentContext } from "./agent.ts";
 import type { Channel, LetIn } from "./channel.ts";
 import { fromTemplate, setText, within } from "./dom.ts";
-import { letInText } from "./edge-report.ts";
+import { letInText, shutOutText } from "./edge-report.ts";
 import { showInfo } from "./notices.ts";
 
 /** Gives what shows the list of a channel. `shown` takes how the channel stands after somebody was shut out. */
@@ -22,8 +22,9 @@ export function edgePeople(
     button.setAttribute("aria-label", `Shut out ${name}`);
     button.onclick = () =>
       run(button, async () => {
-        shown(await api.shutOut(channel, id));
-        showInfo(`${name} is let in no more, and may ask again.`);
+        const present = await api.shutOut(channel, id);
+        shown(present);
+        showInfo(shutOutText(name, present));
       });
     return made;
   }

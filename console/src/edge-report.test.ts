@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Channel } from "./channel.ts";
-import { EDGE_KINDS, edgeFacts, edgeReminder, edgeState, letInText, parseEdgePeople } from "./edge-report.ts";
+import {
+  EDGE_KINDS,
+  edgeFacts,
+  edgeReminder,
+  edgeState,
+  letInText,
+  parseEdgePeople,
+  shutOutText,
+} from "./edge-report.ts";
 
 const NOW = Date.parse("2026-06-03T12:00:00.000Z");
 const channel = (more: Partial<Channel> = {}): Channel => ({
@@ -46,6 +54,12 @@ test("its owner is reminded of one that nobody used for 30 days, and not a day b
 test("of whom its owner let in it is told when", () => {
   const friend = { id: "U1", name: "U1 (slack)", letInAt: "2026-05-31T12:00:00.000Z" };
   assert.equal(letInText(friend, NOW), "Let in 3 days ago.");
+});
+
+test("whoever is shut out may ask again only where people ask", () => {
+  assert.equal(shutOutText("U1", channel()), "U1 is let in no more, and may ask again.");
+  for (const dmPolicy of ["open", "allowlist", "disabled"] as const)
+    assert.equal(shutOutText("U1", channel({ dmPolicy })), "U1 is let in no more.");
 });
 
 test("one that nothing came to yet says that it waits", () => {

@@ -98,6 +98,10 @@ export function edgeFacts(channel: Channel, now: number): string {
 /** "Let in 3 days ago." */
 export const letInText = ({ letInAt }: LetIn, now: number): string => `Let in ${formatAgo(letInAt, now)}.`;
 
+/** Whom an owner has let in may write, and whom they shut out may ask again, by that policy alone. */
+export const shutOutText = (name: string, { dmPolicy }: Channel): string =>
+  dmPolicy === "pairing" ? `${name} is let in no more, and may ask again.` : `${name} is let in no more.`;
+
 /** What to think of where nobody wrote for long. */
 export function edgeReminder(kind: EdgeKind, channel: Channel, now: number): string {
   const days = idleDays(channel, channel.tokenSetAt, now);

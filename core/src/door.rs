@@ -24,6 +24,16 @@ pub struct DoorPath {
     proof: [u8; PROOF_LENGTH],
 }
 
+/// Whether an address is a door of an asset's, whichever key it was made with, and whosever it is or was.
+#[must_use]
+pub fn leads_to(address: &str, channel: EdgeChannel, asset: Asset) -> bool {
+    let place = address
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split_once('/'));
+    let doors = format!("hooks/{}/{asset}/", channel.as_str());
+    place.is_some_and(|(_, path)| path.starts_with(&doors))
+}
+
 /// Which key a door was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MadeWith {
@@ -187,6 +197,31 @@ mod tests {
         }
         let after = SealingKeys::new(key(2), None);
         assert_eq!(after.admits_at(SLACK, asset(1), &before), None);
+    }
+
+    #[test]
+    fn an_address_tells_whose_door_it_is() {
+        let url = |number| {
+            let path = SealingKeys::new(key(number), None)
+                .edge_door(SLACK, &tenant(number))
+                .unwrap();
+            path.url(SLACK, "https://app.example", asset(1))
+        };
+        for by in [1, 2] {
+            assert!(leads_to(url(by).expose(), SLACK, asset(1)), "{by}");
+        }
+        let ours = url(1).expose().to_owned();
+        assert!(!leads_to(&ours, SLACK, asset(2)));
+        assert!(!leads_to(&ours, EdgeChannel::Discord, asset(1)));
+        for other in [
+            "",
+            "https://app.example",
+            "https://bot.example/interactions",
+            ours.trim_start_matches("https://"),
+            &ours.replace("/hooks/", "/x/hooks/"),
+        ] {
+            assert!(!leads_to(other, SLACK, asset(1)), "{other}");
+        }
     }
 
     #[test]

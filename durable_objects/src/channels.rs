@@ -179,7 +179,7 @@ impl Agent {
         Ok(Some(move |agent: &Self| {
             agent.state.wait_until(async move {
                 // Its next owner may have set the same bot's.
-                let is_back = || -> Outcome<bool> {
+                let is_back = async || -> Outcome<bool> {
                     let Some(domain) = store.domain()? else {
                         return Ok(false);
                     };
@@ -316,28 +316,32 @@ impl Agent {
 }
 
 /// Has a company told that it is to send no more, a few times until it has heard, unless what is left is back by then. What
-/// came of it is in the audit.
+/// came of it is in the audit. Gives whether it is back after a try that failed, and may yet come to pass.
 pub(crate) async fn take_leave(
     store: &Store,
-    is_back: impl Fn() -> Outcome<bool>,
+    is_back: impl AsyncFn() -> Outcome<bool>,
     tell: impl AsyncFn() -> Outcome<()>,
     entry: impl FnOnce(bool) -> Entry,
-) {
-    let mut has_told = false;
+) -> bool {
+    let (mut has_told, mut has_failed) = (false, false);
     for pause in FAREWELL_PAUSES {
         Delay::from(pause).await;
-        if is_back().unwrap_or(true) {
-            return;
+        if is_back().await.unwrap_or(true) {
+            return has_failed;
         }
         match tell().await {
             Ok(()) => {
                 has_told = true;
                 break;
             }
-            Err(failure) => log(&failure),
+            Err(failure) => {
+                has_failed = true;
+                log(&failure);
+            }
         }
     }
     if let Err(failure) = store.audit(now(), &entry(has_told)) {
         log(&failure);
     }
+    !has_told && is_back().await.unwrap_or(false)
 }

@@ -2,6 +2,7 @@
 //! at once: with a word to whoever asked, or with "the agent thinks", after which the answer follows (`turns`).
 
 use core::cell::RefCell;
+use core::time::Duration;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -10,9 +11,10 @@ use multiclaw_core::discord::{
     ANSWERED_WITHIN, Asked, Interaction, PublicKey, Stamp, commands, deferred, is_number, pong,
     read, whispered,
 };
-use multiclaw_core::door::mark;
+use multiclaw_core::door::{leads_to, mark};
 use multiclaw_core::edge::{Account, EdgeChannel, EdgeRow, EdgeSecret, Told, Welcome};
 use multiclaw_core::error::{Code, Failure, Problem};
+use multiclaw_core::ids::Wallet;
 use multiclaw_core::inbox::retry_at;
 use multiclaw_core::knock::{CODE_BYTES, code, told};
 use multiclaw_core::lifecycle::Wish;
@@ -22,14 +24,14 @@ use multiclaw_core::text::plain;
 use multiclaw_core::time::{Seconds, Timestamp};
 use multiclaw_core::turn::{Place, SEALED_AS};
 use serde_json::{Value, json};
-use worker::{Method, Response};
+use worker::{Delay, Method, Response, ScheduledTime};
 
 use crate::Agent;
 use crate::channels::take_leave;
 use crate::discord_api::{Call, call, how, whose};
 use crate::driver::Term;
 use crate::edge::{Given, Sent, gone};
-use crate::port::{Outcome, now, random};
+use crate::port::{Outcome, log, now, random};
 use crate::reply;
 use crate::sealed::OwnSecret;
 use crate::settings;
@@ -39,6 +41,8 @@ const CHANNEL: EdgeChannel = EdgeChannel::Discord;
 const MAX_NAME: usize = 80;
 /// Until it is looked again whether Discord may be told.
 const SOON: Seconds = Seconds::new(1);
+/// Until Discord is told once more, where a farewell that nobody waits for any more may have come after what it was told since.
+const AGAIN: Seconds = Seconds::new(10);
 const NOT_TOLD: &str =
     "Discord could not be told where to send what people ask. It is tried again.";
 const STOPPED: &str = "This agent was stopped by its owner.";
@@ -322,35 +326,76 @@ impl Agent {
         &self,
         tenant: &Tenant,
     ) -> Outcome<Option<impl FnOnce(&Self) + use<>>> {
-        let row = self.store.edge_channel(tenant.owner, CHANNEL)?;
-        let Some(Account::Discord { application, .. }) = row.map(|row| row.account) else {
+        let Some(row) = self.store.edge_channel(tenant.owner, CHANNEL)? else {
             return Ok(None);
         };
+        let Account::Discord { application, .. } = row.account else {
+            return Ok(None);
+        };
+        // It may have the command alone.
+        let is_half_told = row.registered.is_none();
         let name = EdgeSecret::DiscordToken.as_str();
         let OwnSecret::Value(token) = self.own_sealed(tenant, name)? else {
             return Ok(None);
         };
         let base = settings::hosts(&self.env)?.discord_api().to_owned();
         let (store, telling) = (self.store.clone(), self.telling.clone());
+        let (storage, asset) = (self.state.storage(), tenant.asset);
         Ok(Some(move |agent: &Self| {
             agent.state.wait_until(async move {
                 // It may be connected again by now, by its next owner as well.
-                let is_back = || -> Outcome<bool> {
+                let present = || -> Outcome<Option<(Wallet, EdgeRow)>> {
                     let Some(domain) = store.domain()? else {
-                        return Ok(false);
+                        return Ok(None);
                     };
                     let row = store.edge_channel(domain.owner, CHANNEL)?;
-                    Ok(row.is_some_and(|row| matches!(&row.account, Account::Discord { application: it, .. } if *it == application)))
+                    let row = row.filter(|row| matches!(&row.account, Account::Discord { application: it, .. } if *it == application));
+                    Ok(row.map(|row| (domain.owner, row)))
+                };
+                let is_back = async || {
+                    while telling.is_under_way(&application) {
+                        Delay::from(Duration::from_secs(u64::from(SOON.get()))).await;
+                    }
+                    Ok(present()?.is_some())
                 };
                 let nothing = json!({ "interactions_endpoint_url": null });
                 let none = json!([]);
                 let leave = async || {
                     let word = telling.begin(&application);
                     let _word = word.ok_or_else(|| how("farewell", "waits for what is said"))?;
-                    tell(&base, &token, &application, &none, &nothing).await
+                    let said = whose(&base, &token).await?;
+                    let address = said.get("interactions_endpoint_url");
+                    // What its owner has set elsewhere is none of this agent's to clear.
+                    let is_ours = match address.and_then(Value::as_str) {
+                        Some(address) => leads_to(address, CHANNEL, asset),
+                        None => is_half_told,
+                    };
+                    match is_ours {
+                        true => tell(&base, &token, &application, &none, &nothing).await,
+                        false => Ok(()),
+                    }
                 };
                 let entry = |told| Entry::ApplicationLeft { told };
-                take_leave(&store, is_back, leave, entry).await;
+                if !take_leave(&store, is_back, leave, entry).await {
+                    return;
+                }
+                let say_again = || match present()? {
+                    Some((owner, row)) => {
+                        let row = EdgeRow {
+                            registered: None,
+                            register_at: Some(now().saturating_add(AGAIN)),
+                            ..row
+                        };
+                        store.save_edge_channel(owner, CHANNEL, &row)
+                    }
+                    None => Ok(()),
+                };
+                if let Err(failure) = say_again() {
+                    log(&failure);
+                }
+                // Else the next look sees it.
+                let at_once = ScheduledTime::new(js_sys::Date::new_0());
+                let _ = storage.set_alarm(at_once).await;
             });
         }))
     }

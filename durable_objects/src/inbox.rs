@@ -154,7 +154,9 @@ impl Agent {
             self.note_delivery(owner, Some(&told(all)))?;
         }
         for (channel, count) in self.store.drop_late_turns(owner, now())? {
-            if count > 0 {
+            if count > 0
+                && let Some(channel) = channel
+            {
                 self.store
                     .note_edge_channel(owner, channel, Some(&told(count)))?;
             }

@@ -310,12 +310,12 @@ impl Store {
         Ok(row.map_or(0, |row| row.count))
     }
 
-    /// As [`Store::drop_late`], which see; for each channel.
+    /// As [`Store::drop_late`], which see; for each channel, and without a name for those that only a newer version knows.
     pub fn drop_late_turns(
         &self,
         owner: Wallet,
         now: Timestamp,
-    ) -> Outcome<Vec<(EdgeChannel, u32)>> {
+    ) -> Outcome<Vec<(Option<EdgeChannel>, u32)>> {
         let owner = || owner.to_string().into();
         self.run(
             "DELETE FROM turns WHERE owner = ? AND stage = 'done' AND received_at <= ?",
@@ -326,18 +326,20 @@ impl Store {
              (SELECT number FROM turns WHERE owner = ?1 AND stage = 'done' ORDER BY number DESC LIMIT 1 OFFSET ?2)",
             vec![owner(), i64::from(MAX_REMEMBERED).into()],
         )?;
+        let late = millis(now.saturating_sub(DROPPED_AFTER));
         let mut dropped = Vec::new();
         for channel in EdgeChannel::ALL {
             let count = self.delete(
                 "turns WHERE owner = ? AND channel = ? AND stage <> 'done' AND received_at <= ?",
-                vec![
-                    owner(),
-                    channel.as_str().into(),
-                    millis(now.saturating_sub(DROPPED_AFTER)),
-                ],
+                vec![owner(), channel.as_str().into(), late.clone()],
             )?;
-            dropped.push((channel, count));
+            dropped.push((Some(channel), count));
         }
+        let others = self.delete(
+            "turns WHERE owner = ? AND stage <> 'done' AND received_at <= ?",
+            vec![owner(), late],
+        )?;
+        dropped.push((None, others));
         Ok(dropped)
     }
 
