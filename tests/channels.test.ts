@@ -126,6 +126,8 @@ test("c18 a message wakes a sleeping agent, which gets it once", async () => {
   const id = telegram.write(token, FRIEND, "are you there?");
   await until("it is taken in", () => telegram.pending(token) === 0);
   assert.deepEqual(telegram.answers(token), [200]);
+  const typing = () => telegram.calls(token, "sendChatAction").map(({ params }) => params);
+  assert.deepEqual(typing(), [{ chat_id: FRIEND.id, action: "typing" }], "whoever writes sees that somebody wakes");
   await owned.in("running");
   const visitor = await owned.enter(stack);
   assert.deepEqual(await takenInTime(visitor, 1), [{ id, text: "are you there?" }]);
@@ -145,6 +147,7 @@ test("c18 one that its owner stopped stays so, and gets its messages when it is 
   await until("it waits", async () => (await channelOf(owned)).waiting === 1);
   assert.equal((await owned.status()).state, "asleep");
   assert.deepEqual((await owned.client.get(`${owned.path}/wakes`)).json().wakes, [], "it was not woken");
+  assert.deepEqual(telegram.calls(token, "sendChatAction"), [], "nobody is about to answer");
   await owned.start();
   const visitor = await owned.enter(stack);
   assert.equal((await takenInTime(visitor, 1))[0]?.text, "hello?");

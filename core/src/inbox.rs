@@ -1,7 +1,7 @@
 //! Messages of a channel that wait for their agent: what is taken, when it is tried again, when it is given up, and when it
 //! wakes the agent. One is done with when the agent accepted it and a snapshot holds it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::lifecycle::{Life, State, Step, WakeCause, Wish};
 use crate::time::{Seconds, Timestamp};
@@ -46,6 +46,25 @@ impl UpdateId {
     }
 }
 
+/// What an update is about: beside its number it has one field, whatever that is called.
+#[must_use]
+pub fn content(update: &str) -> Option<Value> {
+    let update: Value = serde_json::from_str(update).ok()?;
+    update
+        .as_object()?
+        .values()
+        .find(|it| it.is_object())
+        .cloned()
+}
+
+/// That the bot is typing in the chat that an update comes from, as an answer to it
+/// (<https://core.telegram.org/bots/api#making-requests-when-getting-updates>); `None` where it comes from none.
+#[must_use]
+pub fn typing(update: &str) -> Option<Value> {
+    let chat = content(update)?.get("chat")?.get("id")?.as_i64()?;
+    Some(json!({ "method": "sendChatAction", "chat_id": chat, "action": "typing" }))
+}
+
 /// Whether one more fits beside `count` others of so many `bytes`.
 #[must_use]
 pub fn fits(count: u32, bytes: u64, length: usize) -> bool {
@@ -62,6 +81,12 @@ pub fn retry_at(attempts: u32, now: Timestamp) -> Timestamp {
 }
 
 impl Life {
+    /// Whether it does not run yet and will for a message, so that somebody waits.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.wish != Wish::Stop && !matches!(self.state, State::Running | State::Failed)
+    }
+
     /// The next step, where the first of what waits is to be delivered at a time. An agent that its owner stopped stays
     /// asleep; one that fell asleep is woken.
     #[must_use]
@@ -128,6 +153,57 @@ mod tests {
             r#"{"update_id":7"#,
         ] {
             assert_eq!(id(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn it_types_where_somebody_writes_and_nowhere_else() {
+        let chat = |text: &str| typing(text).map(|it| it["chat_id"].clone());
+        for (id, update) in [
+            (
+                7,
+                r#"{"update_id":1,"message":{"chat":{"id":7},"from":{"id":8}}}"#,
+            ),
+            (
+                -1007,
+                r#"{"channel_post":{"chat":{"id":-1007}},"update_id":1}"#,
+            ),
+        ] {
+            assert_eq!(chat(update), Some(json!(id)), "{update}");
+        }
+        for update in [
+            "",
+            "7",
+            r#"{"update_id":1}"#,
+            r#"{"update_id":1,"poll":{"id":"7"}}"#,
+            r#"{"update_id":1,"message":{"chat":{"id":"@name"}}}"#,
+            r#"{"update_id":1,"message":{"chat":7}}"#,
+            r#"{"update_id":1,"message":{"chat":{"id":1e40}}}"#,
+        ] {
+            assert_eq!(typing(update), None, "{update}");
+        }
+        let told = typing(r#"{"update_id":1,"message":{"chat":{"id":7,"method":"close"}}}"#);
+        let expected = json!({"method": "sendChatAction", "chat_id": 7, "action": "typing"});
+        assert_eq!(told, Some(expected));
+    }
+
+    #[test]
+    fn who_writes_to_one_that_runs_or_never_will_waits_for_nobody() {
+        for (state, wish, awaited) in [
+            (State::Asleep, Wish::Sleep, true),
+            (State::Starting, Wish::Run, true),
+            (State::Stopping, Wish::Sleep, true),
+            (State::Stopping, Wish::Restart, true),
+            (State::Running, Wish::Run, false),
+            (State::Asleep, Wish::Stop, false),
+            (State::Stopping, Wish::Stop, false),
+            (State::Failed, Wish::Run, false),
+        ] {
+            assert_eq!(
+                life(state, wish).is_awaited(),
+                awaited,
+                "{state:?} {wish:?}"
+            );
         }
     }
 

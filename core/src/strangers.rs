@@ -2,9 +2,9 @@
 //! little to keep it awake. Whom a list names, and whether everybody may write, its owner chose; whom it let in it tells itself.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::channel::{Admission, People, PersonId};
+use crate::inbox::content;
 use crate::time::{Seconds, Timestamp};
 use crate::usage::day;
 
@@ -24,9 +24,7 @@ const COUNTED: u32 = 1000;
 /// Who sent an update; `None` where nobody did whom Telegram numbers as a person.
 #[must_use]
 pub fn sender(update: &str) -> Option<PersonId> {
-    let update: Value = serde_json::from_str(update).ok()?;
-    // Beside its number an update has one field, whatever that is called.
-    let content = update.as_object()?.values().find(|it| it.is_object())?;
+    let content = content(update)?;
     let person = content.get("from").or_else(|| content.get("user"))?;
     person.get("id")?.as_u64().map(PersonId::of_number)
 }

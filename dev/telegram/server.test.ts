@@ -142,6 +142,41 @@ test("what people write comes in order, each with the webhook's secret, and with
   assert.equal(came[4]?.secret, undefined);
 });
 
+test("an answer to what people write may call a method", async () => {
+  const token = newToken();
+  const answers = [
+    JSON.stringify({ method: "sendMessage", chat_id: SOMEBODY.id, text: "at once" }),
+    JSON.stringify({ chat_id: SOMEBODY.id, text: "no method" }),
+    "no JSON",
+  ];
+  const server = createServer((request, response) => {
+    request.resume().on("end", () => response.end(answers.shift()));
+  });
+  const origin = await listen(server);
+  after(() => closeServer(server));
+  await call(token, "setWebhook", { url: `${origin}/hook` });
+  for (const text of ["a", "b", "c"]) api.write(token, SOMEBODY, text);
+  await until("all are taken", () => api.pending(token) === 0, { every: 5 });
+  assert.deepEqual(api.sent(token), [{ chat: SOMEBODY.id, text: "at once" }]);
+  assert.deepEqual(
+    api.calls(token).map(({ method }) => method),
+    ["setWebhook", "sendMessage"],
+  );
+});
+
+test("what somebody is seen doing has a chat and a name that Telegram knows", async () => {
+  const token = newToken();
+  const chat_id = SOMEBODY.id;
+  assert.deepEqual(await call(token, "sendChatAction", { chat_id, action: "typing" }), [
+    200,
+    { ok: true, result: true },
+  ]);
+  const wrong = "Bad Request: wrong parameter action in request";
+  assert.deepEqual(await call(token, "sendChatAction", { chat_id, action: "thinking" }), refused(400, wrong));
+  const empty = "Bad Request: chat_id is empty";
+  assert.deepEqual(await call(token, "sendChatAction", { action: "typing" }), refused(400, empty));
+});
+
 test("what is not taken is sent again after pauses that double, and what came later waits for it", async () => {
   const token = newToken();
   const { url, came } = await receiver(500, 429, 0);

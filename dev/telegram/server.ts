@@ -53,6 +53,9 @@ const LONGEST_RETRY_MS = 2000;
 const WEBHOOK_LIMIT_MS = 20_000;
 /** Of a message, in UTF-16 code units. */
 const LONGEST_TEXT = 4096;
+/** What a bot may be seen doing. */
+const ACTIONS =
+  /^(typing|choose_sticker|find_location|upload_(photo|voice|document|video_note)|(record|upload)_video(_note)?|record_voice)$/;
 /** Telegram counts from somewhere. */
 const FIRST_UPDATE = 700_000_001;
 
@@ -204,6 +207,11 @@ export class BotApi {
       case "getUpdates":
         if (bot.webhook) return "Conflict: can't use getUpdates method while webhook is active";
         return { result: [] };
+      case "sendChatAction":
+        if (params.chat_id === undefined || params.chat_id === "") return "Bad Request: chat_id is empty";
+        return ACTIONS.test(String(params.action))
+          ? { result: true }
+          : "Bad Request: wrong parameter action in request";
       case "sendMessage": {
         const { chat_id: chat, text } = params;
         if (chat === undefined || chat === "") return "Bad Request: chat_id is empty";
@@ -227,11 +235,12 @@ export class BotApi {
     let pause = this.#retryMs;
     try {
       while (bot.pending[0] && bot.webhook && !this.#closed.signal.aborted) {
-        const status = await this.#post(bot.webhook, bot.pending[0]);
+        const { status, text } = await this.#post(bot.webhook, bot.pending[0]);
         bot.answers.push(status);
         if (status >= 200 && status < 300) {
           bot.pending.shift();
           pause = this.#retryMs;
+          this.#carryOut(bot, text);
         } else {
           await delay(pause, undefined, { signal: this.#closed.signal });
           pause = Math.min(2 * pause, LONGEST_RETRY_MS);
@@ -244,8 +253,16 @@ export class BotApi {
     }
   }
 
-  /** 0 where there was no answer. */
-  async #post({ url, secret }: Webhook, update: Update): Promise<number> {
+  /** An answer may call a method, of which nobody is told the result. */
+  #carryOut(bot: Bot, text: string): void {
+    const { method, ...params } = paramsOf(text, "application/json");
+    if (typeof method !== "string") return;
+    bot.calls.push({ method, params });
+    this.#answer(bot, method, params);
+  }
+
+  /** Status 0 where there was no answer. */
+  async #post({ url, secret }: Webhook, update: Update): Promise<{ status: number; text: string }> {
     const headers = {
       "content-type": "application/json",
       ...(secret !== "" && { "x-telegram-bot-api-secret-token": secret }),
@@ -253,10 +270,9 @@ export class BotApi {
     const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(WEBHOOK_LIMIT_MS)]);
     try {
       const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(update), signal });
-      await answer.arrayBuffer();
-      return answer.status;
+      return { status: answer.status, text: await answer.text() };
     } catch {
-      return 0;
+      return { status: 0, text: "" };
     }
   }
 }

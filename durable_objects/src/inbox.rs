@@ -8,7 +8,7 @@ use multiclaw_core::channel::{Admission, Channel};
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::hook::{BotId, Door, Hook, SECRET_HEADER};
 use multiclaw_core::ids::Wallet;
-use multiclaw_core::inbox::{UpdateId, retry_at};
+use multiclaw_core::inbox::{UpdateId, retry_at, typing};
 use multiclaw_core::lifecycle::{Life, State, Step, Wish};
 use multiclaw_core::strangers::Hearing;
 use multiclaw_core::tenancy::Tenant;
@@ -20,6 +20,7 @@ use crate::container::{Container, HOOK_PORT};
 use crate::driver::Term;
 use crate::events::News;
 use crate::port::{Outcome, Tried as _, now, within};
+use crate::reply;
 use crate::settings;
 use crate::store::{Received, Waiting};
 use crate::watch::Care;
@@ -57,10 +58,13 @@ impl Agent {
                 "There is no such channel, or none any more.",
             )
         })?;
+        let mut is_kept = false;
         if channel.admission != Admission::Disabled {
             let is_awake = matches!(self.life()?.wish, Wish::Run | Wish::Restart);
             match channel.clone().hears(update, is_awake, now()) {
-                (channel, Hearing::Heard) => self.keep(owner, channel, id, update).await?,
+                (channel, Hearing::Heard) => {
+                    is_kept = self.keep(owner, channel, id, update).await?;
+                }
                 (counted, Hearing::HeldBack { first }) => {
                     if first {
                         self.store.audit(now(), &Entry::StrangersHeldBack)?;
@@ -71,22 +75,30 @@ impl Agent {
                 }
             }
         }
+        // An agent that runs types by itself.
+        if is_kept
+            && self.life()?.is_awaited()
+            && let Some(notice) = typing(update)
+        {
+            return reply::json(200, &notice);
+        }
         // What is held back Telegram is not to send again.
         Ok(ResponseBuilder::new().with_status(200).empty())
     }
 
+    /// Gives whether it is new.
     async fn keep(
         &self,
         owner: Wallet,
         channel: Channel,
         id: UpdateId,
         update: &str,
-    ) -> Outcome<()> {
+    ) -> Outcome<bool> {
         match self
             .store
             .receive(owner, channel.bot(), id, update, now())?
         {
-            Received::Known => Ok(()),
+            Received::Known => Ok(false),
             Received::Full => {
                 let detail = "Too many messages wait for this agent. Send it again later.";
                 let problem = Problem::new(Code::RateLimited, detail);
@@ -99,7 +111,8 @@ impl Agent {
                     ..channel
                 };
                 self.store.save_channel(owner, &channel)?;
-                self.wake_at(now()).await
+                self.wake_at(now()).await?;
+                Ok(true)
             }
         }
     }

@@ -10,7 +10,7 @@ const KIB = 1024;
 const WASM = "build/index_bg.wasm";
 const UPLOADED = ["build/index.js", WASM, "dist/console"];
 /** Compressed, in KiB. @type {Record<string, number>} */
-export const BUDGETS = { [WASM]: 580, together: 645 };
+export const BUDGETS = { [WASM]: 590, together: 655 };
 
 /** @typedef {{name: string, raw: number, gzip: number}} Size */
 
