@@ -85,7 +85,7 @@ export class LocalWorker {
     process.once("exit", this.#killNow);
   }
 
-  /** Resolves when the Worker answers; rejects with wrangler's own words when it does not come up. */
+  /** Resolves when the Worker answers; rejects with the program's own words when it does not come up. */
   async ready(url: string): Promise<void> {
     const failed = this.#ended.then((how) => {
       throw new Error(`${this.#program} ${how}${this.#words()}`);
