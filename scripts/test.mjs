@@ -43,7 +43,7 @@ function nodeTest(atOnce, files) {
 }
 
 /** The black-box tests whose subject is the container, or what is in it. The others may start some on their way. */
-const OF_CONTAINERS = ["agent", "proxy", "runtime", "snapshots"].map((name) => fromRoot(`tests/${name}.test.ts`));
+const OF_CONTAINERS = ["agent", "proxy", "runtime"].map((name) => fromRoot(`tests/${name}.test.ts`));
 
 /** The black-box tests, the same for both kinds of container. */
 const blackBox = () =>
@@ -66,7 +66,7 @@ const SUITES = {
     title: "What runs in the container",
     needs: ["agent"],
     built: false,
-    command: () => nodeTest(3, testsUnder("container/tests", /\.test\.mjs$/)),
+    command: () => nodeTest(4, testsUnder("container/tests", /\.test\.mjs$/)),
   },
   dev: {
     title: "Development stand-ins, console and scripts",
@@ -97,7 +97,7 @@ const SUITES = {
     title: "In a browser",
     needs: ["agent", "rust", "wasm-tools", "chromium"],
     built: true,
-    command: () => nodeTest(2, testsUnder("tests/browser", /\.test\.ts$/)),
+    command: () => nodeTest(3, testsUnder("tests/browser", /\.test\.ts$/)),
   },
   docker: {
     title: "Black box, all of it with real containers",

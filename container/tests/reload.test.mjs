@@ -1,27 +1,31 @@
-// A change reaches the real OpenClaw as it runs, no process shows a secret, and nothing is left when it ends (C13).
+// A change reaches the real OpenClaw as it runs, no process shows a secret, and nothing is left when it ends (C13). All the
+// while it has a bot whose API never answers, which must keep no agent from anything.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { ownPort } from "../../dev/ports.ts";
 import { Client, probe } from "./client.mjs";
 import { startModel } from "./model.mjs";
 import { AGENT, makeSandbox, policy, run, until } from "./support.mjs";
+import { BOT_SECRETS, botAt, startBrokenBotApi, TOKEN } from "./telegram.mjs";
 
 const BOOT_MS = 180_000;
+/** Of a lease, in which nothing else may have changed: half a minute and more lies between them. */
+const BEATS = 2;
 const key = (/** @type {string} */ what) => `sk-test-${what}-4f1c9a77d0be42c8a6e35b90d2c18f64`;
 
-/**
- * @param {string} baseUrl
- * @param {string[]} names of providers, whose first gives the model
- */
-function configFor(baseUrl, ...names) {
+/** @typedef {{model: string, bots: string, hookPort: number}} Addresses */
+
+/** @param {Addresses} at @param {string[]} names of providers, whose first gives the model */
+function configFor({ model, bots, hookPort }, ...names) {
   const models = { openai: "gpt-5.4", anthropic: "claude-sonnet-4-5" };
   const provider = (/** @type {string} */ name) => ({
-    baseUrl,
+    baseUrl: model,
     api: "openai-completions",
     apiKey: { source: "file", provider: "host", id: `/${name}` },
   });
@@ -29,6 +33,7 @@ function configFor(baseUrl, ...names) {
   return policy({
     models: { providers: Object.fromEntries(names.map((name) => [name, provider(name)])) },
     agents: { defaults: { model: { primary: `${first}/${models[first]}` } } },
+    channels: { telegram: botAt(bots, hookPort) },
   });
 }
 
@@ -50,15 +55,31 @@ async function processesOf(root) {
   return [...all].filter(([pid]) => isOurs(pid)).map(([, { text }]) => text);
 }
 
+/** Waits until a running gateway has renewed its lease once more. @param {{paths: import("../lib/paths.mjs").Paths}} sandbox */
+async function heartbeat({ paths }) {
+  const file = path.join(paths.state, "state/openclaw.sqlite");
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
+  const beat = () => Number(database.prepare("SELECT max(heartbeat_at) AS at FROM state_leases").get()?.at);
+  try {
+    const last = beat();
+    await until("a sign of life", () => beat() > last, 90_000);
+  } finally {
+    database.close();
+  }
+}
+
 test("c13 a running agent takes what changes, and is left without its secrets however it ends", {
-  timeout: 400_000,
+  timeout: 600_000,
 }, async (t) => {
   const model = await startModel();
   t.after(() => model.close());
-  const sandbox = await makeSandbox(t, { AGENT_PORT: String(await ownPort()) });
+  const bots = await startBrokenBotApi(t);
+  const [port, hookPort] = [await ownPort(), await ownPort()];
+  const sandbox = await makeSandbox(t, { AGENT_PORT: String(port), AGENT_HOOK_PORT: String(hookPort) });
   const { paths } = sandbox;
+  const addresses = { model: model.url, bots: bots.url, hookPort };
   const inject = (/** @type {object} */ config, /** @type {Record<string, string>} */ secrets) =>
-    run(sandbox, ["inject"], JSON.stringify({ config, secrets }));
+    run(sandbox, ["inject"], JSON.stringify({ config, secrets: { ...BOT_SECRETS, ...secrets } }));
   const init = spawn(process.execPath, [AGENT, "init"], {
     env: { ...sandbox.env, AGENT_EXIT_WITH_STDIN: "1" },
     stdio: ["pipe", "ignore", "ignore"],
@@ -81,9 +102,10 @@ test("c13 a running agent takes what changes, and is left without its secrets ho
     session: { reset: { mode: "idle", idleMinutes: 600 } },
   };
   await writeFile(paths.settings, JSON.stringify({ ...chosen, gateway: { auth: { mode: "none" } } }));
-  const first = await inject(configFor(model.url, "openai"), { openai: key("one") });
+  const first = await inject(configFor(addresses, "openai"), { openai: key("one") });
   assert.deepEqual(first.json, { ok: true, reloaded: false }, first.stderr);
   await until("the start", async () => (await probe(paths.port)) === "started", BOOT_MS);
+  await until("the bot's use of its token", () => bots.uses(TOKEN) > 0, BOOT_MS);
 
   /** The keys that the next turn comes with. */
   const turn = async () => {
@@ -115,7 +137,7 @@ test("c13 a running agent takes what changes, and is left without its secrets ho
 
   await t.test("another value of a key is taken by the next turn", async () => {
     const began = Date.now();
-    const outcome = await inject(configFor(model.url, "openai"), { openai: key("two") });
+    const outcome = await inject(configFor(addresses, "openai"), { openai: key("two") });
     t.diagnostic(`another value: ${Date.now() - began} ms`);
     assert.deepEqual(outcome.json, { ok: true, reloaded: true }, outcome.stderr);
     assert.deepEqual((await turn()).keys, [`Bearer ${key("two")}`]);
@@ -124,7 +146,7 @@ test("c13 a running agent takes what changes, and is left without its secrets ho
   await t.test("so is another provider with another model", async () => {
     const began = Date.now();
     const secrets = { openai: key("two"), anthropic: key("three") };
-    const outcome = await inject(configFor(model.url, "anthropic", "openai"), secrets);
+    const outcome = await inject(configFor(addresses, "anthropic", "openai"), secrets);
     t.diagnostic(`another provider: ${Date.now() - began} ms`);
     assert.deepEqual(outcome.json, { ok: true, reloaded: true }, outcome.stderr);
     assert.deepEqual((await turn()).keys, [`Bearer ${key("three")}`]);
@@ -139,9 +161,30 @@ test("c13 a running agent takes what changes, and is left without its secrets ho
     assert.ok(!/sk-test-/.test(await readFile(paths.log, "utf8")));
   });
 
+  await t.test("c19 an agent that idles is told to be unchanged, and one that was spoken to is not", async () => {
+    const live = async (/** @type {string} */ unless) =>
+      (await run(sandbox, ["snapshot", "--live", "--unless", unless])).json;
+    let [digest, beats] = ["", 0];
+    // What it does after a turn ends after a while; what it does for ever must not count.
+    await until(
+      "half a minute without a change",
+      async () => {
+        const taken = await live(digest);
+        if (taken.digest) [digest, beats] = [taken.digest, 0];
+        else if (taken.unchanged) beats += 1;
+        if (beats < BEATS) await heartbeat(sandbox);
+        return beats === BEATS;
+      },
+      300_000,
+    );
+    assert.equal(await probe(paths.port), "started", "it went on all the time");
+    await turn();
+    assert.match((await live(digest)).digest, /^[0-9a-f]{64}$/);
+  });
+
   await t.test("what it cannot take as it runs is refused, and changes nothing", async () => {
     const before = await readFile(paths.config, "utf8");
-    const config = /** @type {any} */ (configFor(model.url, "openai"));
+    const config = /** @type {any} */ (configFor(addresses, "openai"));
     config.gateway.controlUi.allowedOrigins = ["http://elsewhere.localhost:8787"];
     const outcome = await inject(config, { openai: key("four") });
     assert.equal(outcome.code, 1);

@@ -28,7 +28,6 @@ const FILES = /^(\.dev\.vars(?!\.example$)|\.env(\.(?!example$).*)?$|id_(rsa|ed2
 /** What looks like a secret and is none, by its mark. @type {Record<string, string>} */
 const KNOWN = {
   "45595e751d508056": "made up, typed into an agent's page: container/tests/gateway.test.mjs",
-  "0ab762a3aa0da94f": "made up: container/tests/keys.test.mjs",
   "95e33b6a50ad6d77": "the largest private key that there can be: core/src/shape/tests.rs",
   "5702e826aaa3bc66": "the order of the curve, one more than that: core/src/shape/tests.rs",
   a4a367eeeb4f235c: "made up: core/src/typed.rs",
