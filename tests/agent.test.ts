@@ -158,7 +158,7 @@ test("a stop during a start ends it, and saves nothing of what was never let go"
   const owned = await Owned.ofNew(stack, "changed-mind.molt");
   const before = (await stack.containers.list()).length;
   await owned.ask("start");
-  await until("booting", async () => (await owned.status()).phase === "boot");
+  await owned.boots();
   await owned.ask("stop");
   const asleep = await owned.in("asleep");
   assert.equal(asleep.problem, null);

@@ -21,9 +21,6 @@ afterEach(() => {
   discord.mood = { kind: "well" };
 });
 
-/** An engine may say nothing of a container that dies as it starts: that start has two minutes before the next one. */
-const HEALS = { within: 240_000 };
-
 const rows = (asset: string, query: string) => objectRows(stack, asset, query);
 const settled = (asset: string) =>
   until("all is done", () => rows(asset, "SELECT 1 FROM turns WHERE stage <> 'done'").length === 0, {
@@ -133,7 +130,7 @@ test("c20 questions of several people, while the container and the Worker are ki
   const app = await connectDiscord(stack, owned);
   await owned.start();
   await owned.in("asleep");
-  agent.behaveAt(owned.asset, { boot: { afterMs: 2000 }, turn: { hold: true } });
+  agent.behaveAt(owned.asset, { boot: { afterMs: 6000 } });
   const people: Person[] = ["11", "22", "33"].map((id) => ({ id, name: `Person ${id}` }));
   const all: { text: string; asked: Asked }[] = [];
   for (let at = 0; at < 4; at += 1)
@@ -141,9 +138,10 @@ test("c20 questions of several people, while the container and the Worker are ki
       const text = `${person.id} ${at}`;
       all.push({ text, asked: await discord.ask(app, person, text) });
     }
-  await owned.in(["starting", "running"]);
+  await owned.boots();
+  agent.behaveAt(owned.asset, { turn: { hold: true } });
   await killContainer(stack, owned.asset);
-  await owned.in("running", HEALS);
+  await owned.in("running");
   const asked = "SELECT 1 FROM turns WHERE stage = 'waiting' AND attempts > 0";
   await until("some are asked", () => rows(owned.asset, asked).length > 0);
   await stack.replaceWorker(() => killWorkerd(stack).catch(() => {}));

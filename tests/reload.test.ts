@@ -118,7 +118,7 @@ test("c13 a change while the agent boots is not lost", async () => {
   agent.behave({ boot: { never: true } });
   const since = Date.now();
   await owned.ask("start");
-  await until("booting", async () => (await owned.status()).phase === "boot");
+  await owned.boots();
   assert.equal(await put(owned, key("booted")), "reloading");
   agent.behave();
   await settled(owned);

@@ -20,9 +20,6 @@ afterEach(() => {
   slack.mood = { kind: "well" };
 });
 
-/** An engine may say nothing of a container that dies as it starts: that start has two minutes before the next one. */
-const HEALS = { within: 240_000 };
-
 const rows = (asset: string, query: string) => objectRows(stack, asset, query);
 const open = (asset: string) => rows(asset, "SELECT number FROM turns WHERE stage <> 'done'").length;
 const settled = (asset: string) => until("all is done", () => open(asset) === 0, { within: 120_000 });
@@ -151,11 +148,12 @@ test("c20 messages of several people, while the container and the Worker are kil
     for (let at = from; at < to; at += 1) for (const person of people) slack.write(app, person, `${person} ${at}`);
   };
   write(0, 4);
-  await owned.in("starting");
+  await owned.boots();
   const came = () => slack.deliveries(app).every(({ statuses }) => statuses.includes(200));
   await until("all are taken in", came, { within: 60_000 });
+  agent.behaveAt(owned.asset, {});
   await killContainer(stack, owned.asset);
-  await owned.in("running", HEALS);
+  await owned.in("running");
   await postsInTime(stack, app, 12, { within: 120_000 });
   // Of each person's one is thought about as the container dies, then one as the Worker does, and others wait behind it.
   agent.behaveAt(owned.asset, { turn: { hold: true } });
@@ -164,7 +162,7 @@ test("c20 messages of several people, while the container and the Worker are kil
   await until("some are asked", () => rows(owned.asset, asked).length > 0);
   await killContainer(stack, owned.asset);
   await until("it is noticed", async () => (await owned.status()).state !== "running");
-  await owned.in("running", HEALS);
+  await owned.in("running");
   await stack.replaceWorker(() => killWorkerd(stack).catch(() => {}));
   agent.behaveAt(owned.asset, {});
   await postsInTime(stack, app, 24, { within: 180_000 });

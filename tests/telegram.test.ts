@@ -25,7 +25,7 @@ test("c20 200 messages while it boots, and it is killed twice on the way: OpenCl
   const sent = Array.from({ length: 200 }, (_, at) => `message ${at}.`);
   await owned.ask("start");
   for (const text of sent) telegram.write(token, FRIEND, text);
-  await until("it boots", async () => (await owned.status()).phase === "boot", PATIENCE);
+  await owned.boots(PATIENCE);
   await killContainer(stack, owned.asset);
   const accepted = () => objectRows(stack, owned.asset, "SELECT 1 FROM inbox WHERE state = 'accepted'").length;
   await until("some are handed over", () => accepted() >= 20, { ...PATIENCE, every: 10 });

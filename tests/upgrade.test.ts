@@ -252,7 +252,7 @@ test("c20 a start that the Worker before began is finished by the one after it",
   agent.behave({ boot: { never: true } });
   const owned = await Owned.ofNew(stack, "replaced-while-it-starts.molt");
   await owned.ask("start");
-  await until("booting", async () => (await owned.status()).phase === "boot");
+  await owned.boots();
   await stack.replaceWorker(() => agent.behave());
   assert.equal((await owned.in("running")).problem, null);
 });

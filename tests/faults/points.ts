@@ -51,7 +51,7 @@ function starting(
 async function booting(stage: Stage, begin: () => unknown, boot: Record<string, unknown>): Promise<void> {
   stage.behave({ boot });
   await begin();
-  await until("boot", async () => (await stage.owned.status()).phase === "boot");
+  await stage.owned.boots();
 }
 
 function running(what: string, open: Begin): Point {

@@ -243,6 +243,11 @@ export class Owned {
     });
   }
 
+  /** Its gateway is being waited for: from then on no command begins in its container until it is ready. */
+  boots(patience?: Patience): Promise<boolean> {
+    return until("it boots", async () => (await this.status()).phase === "boot", patience);
+  }
+
   async start(patience?: Patience): Promise<Status> {
     return this.#carriedOut("start", "running", patience);
   }
