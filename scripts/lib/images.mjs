@@ -6,6 +6,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { dirname, join } from "node:path";
 import { canInstall, installPackages } from "./debian.mjs";
 import { bridgeAddress, docker, imageSize } from "./docker.mjs";
+import { hashInputs } from "./inputs.mjs";
 import { CACHE, fromRoot, projectNode, ROOT, toolEnv, UserError } from "./project.mjs";
 import { CARGO_PROGRESS, cargoProgress, run } from "./run.mjs";
 import { rustup } from "./rust.mjs";
@@ -14,6 +15,8 @@ const DEBIAN = "bookworm";
 const NPM = "11.19.1";
 /** Raised when the base is made in another way. */
 const FORM = "3";
+/** The label that says what an image was made of. */
+const INPUTS = "multiclaw-edge.inputs";
 /** A name that no registry answers for. */
 export const LOCAL = "localhost/multiclaw-edge";
 const AGENT_IMAGE = `${LOCAL}/agent`;
@@ -53,7 +56,9 @@ export function images() {
 }
 
 const megabytes = (/** @type {string} */ image) => `${(imageSize(image) / 1e6).toFixed(0)} MB`;
-const isLocal = (/** @type {string} */ image) => docker("image", "inspect", image) !== null;
+/** @param {string} image @param {string} format @returns {string | null} null when it is not here */
+const inspected = (image, format) => docker("image", "inspect", "--format", format, image);
+const isLocal = (/** @type {string} */ image) => inspected(image, "{{.Id}}") !== null;
 
 /** Whether the image is here, or could be pulled. @param {string} image @param {Report} report */
 function pulled(image, report) {
@@ -178,9 +183,14 @@ export async function ensureSidecar(report) {
 
 /** @param {Report} report */
 export async function ensureAgentImage(report) {
-  const { base } = read();
+  const { base = "" } = read();
   const image = `${AGENT_IMAGE}:latest`;
-  await build(image, ["--build-arg", `BASE=${base}`, fromRoot("container")], report);
+  // An older builder reads all that it copies between stages, though nothing changed.
+  const inputs = hashInputs(["container"], [inspected(base, "{{.Id}}") ?? ""]);
+  if (inspected(image, `{{index .Config.Labels "${INPUTS}"}}`) !== inputs) {
+    const how = ["--build-arg", `BASE=${base}`, "--label", `${INPUTS}=${inputs}`];
+    await build(image, [...how, fromRoot("container")], report);
+  }
   note({ agent: image });
   return `${image}, ${megabytes(image)}`;
 }
