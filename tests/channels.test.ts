@@ -1,5 +1,5 @@
-// What people write to an agent's bot gets to it: set up by its owner, kept while it sleeps or boots, delivered once and in
-// order, whatever dies (C18, C20), and nothing of it to whoever owned it before (C08).
+// What people write to an agent's bot gets to it: kept while it sleeps or boots, delivered once and in order, whatever dies
+// (C18, C20), and nothing of it to whoever owned it before (C08).
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { devKeypair } from "../dev/solana/accounts.ts";
@@ -13,6 +13,7 @@ import {
   connect,
   FRIEND,
   FRIENDS,
+  farewell,
   newToken,
   post,
   SECRET_HEADER,
@@ -41,85 +42,6 @@ async function asleep(name: string, admission: object = FRIENDS): Promise<{ owne
   await owned.in("asleep");
   return { owned, token };
 }
-
-test("a channel is set up with a token that Telegram knows, and shown without it", async () => {
-  const owned = await Owned.ofNew(stack, "set-up.molt");
-  const none = {
-    name: "telegram",
-    prefix: null,
-    dmPolicy: "pairing",
-    waiting: 0,
-    lastMessageAt: null,
-    heldBackToday: 0,
-  };
-  assert.deepEqual(await channelOf(owned), { ...none, problem: null, state: "off" });
-  const token = newToken();
-  const answer = await owned.client.put(`${owned.path}/channels/telegram`, { token });
-  assert.equal(answer.status, 200, answer.text);
-  assert.ok(!answer.text.includes(token.slice(0, 9)));
-  const { effect, ...shown } = answer.json();
-  assert.equal(effect, "nextStart");
-  assert.deepEqual(shown, { ...none, problem: null, state: "connecting", prefix: token.slice(0, 8) });
-  await until("connected", async () => (await channelOf(owned)).state === "connected");
-  assert.deepEqual(
-    telegram.calls(token).map(({ method }) => method),
-    ["getMe", "setWebhook"],
-  );
-  const { url, secret } = telegram.webhook(token) ?? assert.fail();
-  assert.match(url, new RegExp(`^${stack.appOrigin}/hooks/telegram/${owned.asset}/[a-z2-7]{116}$`));
-  assert.match(secret, /^[a-z2-7]{52}$/);
-  assert.deepEqual(stack.filesWith(token), [], "the token is sealed");
-
-  const { agentUrl } = await owned.start();
-  const { config, secrets } = agent.injected(agentUrl);
-  assert.equal(secrets.telegram, token);
-  assert.equal(secrets["telegram-secret"], secret);
-  assert.equal(config.channels.telegram.webhookUrl, url);
-  assert.equal(config.channels.telegram.dmPolicy, "pairing");
-  await owned.stop();
-});
-
-test("who may write is as its owner chose, and open has a warning", async () => {
-  const owned = await Owned.ofNew(stack, "policies.molt");
-  const put = (body: object) => owned.client.put(`${owned.path}/channels/telegram`, body);
-  assertProblem(await put({}), 400, "invalid_field", "token");
-  const token = await connect(stack, owned);
-  const chosen = async (body: object) => {
-    const answer = await put(body);
-    assert.equal(answer.status, 200, answer.text);
-    const { dmPolicy, allowFrom, warning } = answer.json();
-    return { dmPolicy, allowFrom, warned: warning !== undefined };
-  };
-  assert.deepEqual(await chosen({ dmPolicy: "open" }), { dmPolicy: "open", allowFrom: undefined, warned: true });
-  const list = { dmPolicy: "allowlist", allowFrom: ["4242", "7"] };
-  assert.deepEqual(await chosen(list), { ...list, warned: false });
-  const { agentUrl } = await owned.start();
-  const { allowFrom, dmPolicy } = agent.injected(agentUrl).config.channels.telegram;
-  assert.deepEqual({ allowFrom, dmPolicy }, list);
-  for (const [body, field] of [
-    [{ dmPolicy: "all" }, "dmPolicy"],
-    [{ dmPolicy: 1 }, "dmPolicy"],
-    [{ dmPolicy: "allowlist" }, "allowFrom"],
-    [{ dmPolicy: "allowlist", allowFrom: [4242] }, "allowFrom"],
-    [{ dmPolicy: "allowlist", allowFrom: ["@friend"] }, "allowFrom"],
-    [{ allowFrom: ["1"] }, "allowFrom"],
-    [{ token: 1 }, "token"],
-  ] as const) {
-    assertProblem(await put(body), 400, "invalid_field", field);
-  }
-  for (const bad of ["", "x", `${token}x y`, "sk-0123456789abcdef0123456789"])
-    assertProblem(await put({ token: bad }), 422, "invalid_value", "token");
-  const unknown = await put({ token: `1000000000:invalid${"x".repeat(30)}` });
-  assertProblem(unknown, 422, "invalid_value", "token");
-  telegram.down = true;
-  assertProblem(await put({ token: newToken() }), 502, "channel_unavailable");
-  telegram.down = false;
-  const { state, ...kept } = await channelOf(owned);
-  assert.deepEqual([kept.prefix, kept.dmPolicy, kept.allowFrom], [token.slice(0, 8), "allowlist", ["4242", "7"]]);
-  for (const channel of ["matrix", "Telegram", "telegram2"])
-    assertProblem(await owned.client.put(`${owned.path}/channels/${channel}`, { token }), 404, "not_found");
-  await owned.stop();
-});
 
 test("c18 a message wakes a sleeping agent, which gets it once", async () => {
   const { owned, token } = await asleep("woken.molt");
@@ -259,28 +181,6 @@ test("a message that comes twice is taken once, as is one that was delivered bef
   await owned.stop();
 });
 
-test("a channel that is deleted is gone from the agent, from Telegram and from here", async () => {
-  const owned = await Owned.ofNew(stack, "deleted.molt");
-  const token = await connect(stack, owned);
-  const { url, secret } = telegram.webhook(token) ?? assert.fail();
-  const { agentUrl } = await owned.start();
-  await owned.stop();
-  telegram.write(token, FRIEND, "never read");
-  await until("it waits", async () => (await channelOf(owned)).waiting === 1);
-  await owned.start();
-  const deleted = await owned.client.request("DELETE", `${owned.path}/channels/telegram`);
-  assert.equal(deleted.status, 200, deleted.text);
-  assert.deepEqual([deleted.json().state, deleted.json().effect], ["off", "restarting"]);
-  await until("Telegram is told", () => telegram.webhook(token) === undefined);
-  for (const table of ["secrets", "channels", "inbox"])
-    assert.deepEqual(rows(owned.asset, `SELECT * FROM ${table}`), [], table);
-  const update = JSON.stringify({ update_id: 1 });
-  assertProblem(await post(stack, url, update, { [SECRET_HEADER]: secret }), 404, "not_found");
-  await until("it was started anew", () => agent.injected(agentUrl).config.channels === undefined);
-  await owned.in("running");
-  await owned.stop();
-});
-
 test("c08 after a transfer the old bot reaches nothing, and Telegram is told", async () => {
   const { owned, token } = await asleep("sold.molt", {});
   const letIn = () =>
@@ -302,11 +202,7 @@ test("c08 after a transfer the old bot reaches nothing, and Telegram is told", a
   for (const table of ["secrets", "channels", "inbox"])
     assert.deepEqual(rows(owned.asset, `SELECT * FROM ${table}`), [], table);
   await until("Telegram is told", () => telegram.webhook(token) === undefined);
-  await until("that is written down", () =>
-    rows(owned.asset, "SELECT entry FROM audit").some(
-      ({ entry }) => entry === '{"event":"webhook_removed","told":true}',
-    ),
-  );
+  await farewell(stack, owned);
   assert.equal((await channelOf(next)).state, "off");
   assertProblem(await send(3), 404, "not_found");
   // What the early one may have begun to wake is taken away.
@@ -449,21 +345,4 @@ test("who waits is listed, let in and sent away by the owner alone", async () =>
   assertProblem(await stranger.client.get(`${path}/pairing`), 403, "forbidden");
   assertProblem(await stranger.client.post(`${path}/pairing/${friend.id}/approve`), 403, "forbidden");
   await owned.stop();
-});
-
-test("what Telegram can't be told at once it is told later, and its owner sees that", async () => {
-  const owned = await Owned.ofNew(stack, "told-later.molt");
-  telegram.down = true;
-  // As an owner who sets it as a secret, where Telegram is not asked.
-  const token = newToken();
-  assert.equal((await owned.client.put(`${owned.path}/secrets/telegram`, { value: token })).status, 200);
-  const told = await until("it is told", async () => {
-    const channel = await channelOf(owned);
-    return channel.problem !== null && channel;
-  });
-  assert.equal(told.state, "connecting");
-  telegram.down = false;
-  await until("connected", async () => (await channelOf(owned)).state === "connected");
-  assert.equal((await channelOf(owned)).problem, null);
-  assert.ok(telegram.webhook(token));
 });

@@ -96,6 +96,17 @@ test("a webhook is an address with a secret of certain characters, and one at a 
   }
 });
 
+test("a call that is held is known at once, and takes effect when it is let go", async () => {
+  const token = newToken();
+  const release = api.hold("setWebhook");
+  const answer = call(token, "setWebhook", { url: "https://edge.example/hook" });
+  await until("the call", () => api.calls(token, "setWebhook").length === 1);
+  assert.deepEqual((await call(token, "getWebhookInfo"))[1].result, { url: "", pending_update_count: 0 });
+  release();
+  assert.equal((await answer)[0], 200);
+  assert.equal(api.webhook(token)?.url, "https://edge.example/hook");
+});
+
 test("a method's parameters come as JSON, as a form or in the query", async () => {
   const token = newToken();
   const at = `${api.url}/bot${token}/sendMessage`;

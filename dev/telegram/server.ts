@@ -69,6 +69,7 @@ export class BotApi {
   #messages = 0;
   /** Whether it answers nothing but errors, as on a bad day. */
   down = false;
+  readonly #held = new Map<string, Promise<void>>();
 
   private constructor(url: string, retryMs: number, close: () => Promise<void>) {
     this.url = url;
@@ -103,6 +104,16 @@ export class BotApi {
     bot.pending.push(update);
     void this.#deliver(bot);
     return update.update_id;
+  }
+
+  /** Calls of a method are known at once, and take effect and are answered when what is returned is called. */
+  hold(method: string): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#held.set(method, promise);
+    return () => {
+      this.#held.delete(method);
+      resolve();
+    };
   }
 
   webhook(token: string): Webhook | undefined {
@@ -147,6 +158,7 @@ export class BotApi {
     const params = { ...Object.fromEntries(query), ...paramsOf(text, request.headers["content-type"] ?? "") };
     const bot = this.#bot(token);
     bot.calls.push({ method, params });
+    await this.#held.get(method);
     const answer = this.#answer(bot, method, params);
     if (typeof answer === "string") return refused(answer.startsWith("Conflict") ? 409 : 400, answer);
     sendJson(response, 200, { ok: true, result: answer.result });

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use multiclaw_core::error::{Code, Failure, Problem};
 use multiclaw_core::secret::Secret;
+use serde::Deserialize;
 use serde_json::Value;
 use worker::{Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
 
@@ -13,11 +14,18 @@ use crate::port::{Outcome, read_bounded, within};
 const LIMIT: Duration = Duration::from_secs(8);
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Calls a method for a bot.
+#[derive(Deserialize)]
+struct Answer {
+    ok: bool,
+    #[serde(default)]
+    result: Value,
+}
+
+/// Calls a method for a bot, and gives its result.
 ///
 /// # Errors
 /// `invalid_value` of the token when there is no such bot, `channel_unavailable` for everything else.
-pub async fn call(base: &str, token: &Secret, method: &str, params: Value) -> Outcome<()> {
+pub async fn call(base: &str, token: &Secret, method: &str, params: Value) -> Outcome<Value> {
     let asked = async {
         let headers = Headers::new();
         headers
@@ -47,13 +55,10 @@ pub async fn call(base: &str, token: &Secret, method: &str, params: Value) -> Ou
         let bytes = read_bounded(body, MAX_ANSWER, "")
             .await
             .map_err(|_| unavailable(method, "gave no answer"))?;
-        let said: Option<Value> = core::str::from_utf8(&bytes)
-            .ok()
-            .and_then(|text| serde_json::from_str(text).ok());
-        let is_ok = said.is_some_and(|said| said.get("ok") == Some(&Value::Bool(true)));
-        match is_ok {
-            true => Ok(()),
-            false => Err(unavailable(method, &format!("answered status {status}"))),
+        let said: Option<Answer> = serde_json::from_slice(&bytes).ok();
+        match said {
+            Some(Answer { ok: true, result }) => Ok(result),
+            _ => Err(unavailable(method, &format!("answered status {status}"))),
         }
     };
     let answer = within(LIMIT, "Telegram", asked).await;

@@ -1,6 +1,7 @@
 //! The tenant's channel at Telegram: its token, who may write, and the webhook that Telegram is told of. What Telegram can't be told at
 //! once the alarm tells it later.
 
+use core::cell::Cell;
 use core::time::Duration;
 
 use multiclaw_core::audit::Entry;
@@ -8,6 +9,7 @@ use multiclaw_core::channel::{
     Admission, Channel, ChannelList, ChannelState, ChannelView, Setup, TELEGRAM,
 };
 use multiclaw_core::config::WebOrigin;
+use multiclaw_core::door::leads_to;
 use multiclaw_core::edge::EdgeChannel;
 use multiclaw_core::error::{Failure, Problem};
 use multiclaw_core::hook::{BotId, Door, Hook};
@@ -17,9 +19,9 @@ use multiclaw_core::renewal::{Effect, Renewal};
 use multiclaw_core::secret::Secret;
 use multiclaw_core::secrets::SecretName;
 use multiclaw_core::tenancy::Tenant;
-use multiclaw_core::time::Timestamp;
-use serde_json::json;
-use worker::Delay;
+use multiclaw_core::time::{Seconds, Timestamp};
+use serde_json::{Value, json};
+use worker::{Delay, ScheduledTime};
 
 use crate::Agent;
 use crate::bot_api;
@@ -31,6 +33,8 @@ use crate::store::Store;
 
 const NAME: SecretName = SecretName::Telegram;
 const NOT_TOLD: &str = "Telegram could not be told where to send messages. It is tried again.";
+/// Until a company is told once more, where a farewell that nobody waits for any more may have come after what it was told since.
+pub(crate) const AGAIN: Seconds = Seconds::new(10);
 /// Before each try to have a company forget a bot.
 const FAREWELL_PAUSES: [Duration; 4] = [
     Duration::ZERO,
@@ -175,20 +179,59 @@ impl Agent {
             return Ok(None);
         };
         let base = settings::hosts(&self.env)?.bot_api().to_owned();
-        let store = self.store.clone();
+        let (store, storage) = (self.store.clone(), self.state.storage());
+        let asset = tenant.asset;
         Ok(Some(move |agent: &Self| {
             agent.state.wait_until(async move {
                 // Its next owner may have set the same bot's.
-                let is_back = async || -> Outcome<bool> {
+                let present = || -> Outcome<Option<(Wallet, Channel)>> {
                     let Some(domain) = store.domain()? else {
-                        return Ok(false);
+                        return Ok(None);
                     };
                     let channel = store.channel(domain.owner)?;
-                    Ok(channel.map(|it| it.bot()) == BotId::of(&token))
+                    let channel = channel.filter(|it| Some(it.bot()) == BotId::of(&token));
+                    Ok(channel.map(|it| (domain.owner, it)))
                 };
-                let leave = async || bot_api::call(&base, &token, "deleteWebhook", json!({})).await;
+                let is_back = async || Ok(present()?.is_some());
+                let was_asked = Cell::new(false);
+                let leave = async || {
+                    let info = bot_api::call(&base, &token, "getWebhookInfo", json!({})).await?;
+                    let url = info.get("url").and_then(Value::as_str);
+                    // What the bot was given elsewhere is none of this agent's to take away.
+                    if !url.is_some_and(|url| leads_to(url, TELEGRAM, asset)) {
+                        return Ok(());
+                    }
+                    was_asked.set(true);
+                    let told = bot_api::call(&base, &token, "deleteWebhook", json!({})).await;
+                    told.map(drop)
+                };
                 let entry = |told| Entry::WebhookRemoved { told };
-                take_leave(&store, is_back, leave, entry).await;
+                let may_come_yet = take_leave(&store, is_back, leave, entry).await;
+                if !was_asked.get() {
+                    return;
+                }
+                // Telegram may have been told of the same bot's while it was asked to forget: what is said last counts.
+                let say_again = || -> Outcome<bool> {
+                    let Some((owner, channel)) = present()? else {
+                        return Ok(false);
+                    };
+                    let pause = if may_come_yet { AGAIN } else { Seconds::new(0) };
+                    let channel = Channel {
+                        registered: None,
+                        register_at: Some(now().saturating_add(pause)),
+                        ..channel
+                    };
+                    store.save_channel(owner, &channel).map(|()| true)
+                };
+                match say_again() {
+                    // Else the next look sees it.
+                    Ok(true) => {
+                        let at_once = ScheduledTime::new(js_sys::Date::new_0());
+                        let _ = storage.set_alarm(at_once).await;
+                    }
+                    Ok(false) => {}
+                    Err(failure) => log(&failure),
+                }
             });
         }))
     }
@@ -276,6 +319,7 @@ impl Agent {
         let url = hook.url(hosts.primary().as_str(), tenant.asset);
         self.learn(&hook.header);
         self.learn(&hook.path.text());
+        let farewell = self.farewell(&tenant)?;
         let told = match self.own_secret(&tenant, NAME)? {
             OwnSecret::Value(token) => {
                 let params = json!({ "url": url.expose(), "secret_token": hook.header.expose() });
@@ -293,11 +337,13 @@ impl Agent {
         let Some(present) =
             present.filter(|_| self.life().is_ok_and(|it| it.tenure == term.tenure))
         else {
+            // A farewell may have come to Telegram before.
+            farewell.into_iter().for_each(|leave| leave(self));
             return Ok(());
         };
         let attempts = present.attempts.saturating_add(1);
         let channel = match told {
-            Ok(()) => Channel {
+            Ok(_) => Channel {
                 registered: Some(hook.mark(hosts.primary().as_str(), tenant.asset)),
                 attempts: 0,
                 register_at: None,

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use worker::{Delay, Method, Response, ScheduledTime};
 
 use crate::Agent;
-use crate::channels::take_leave;
+use crate::channels::{AGAIN, take_leave};
 use crate::discord_api::{Call, call, how, whose};
 use crate::driver::Term;
 use crate::edge::{Given, Sent, gone};
@@ -41,8 +41,6 @@ const CHANNEL: EdgeChannel = EdgeChannel::Discord;
 const MAX_NAME: usize = 80;
 /// Until it is looked again whether Discord may be told.
 const SOON: Seconds = Seconds::new(1);
-/// Until Discord is told once more, where a farewell that nobody waits for any more may have come after what it was told since.
-const AGAIN: Seconds = Seconds::new(10);
 const NOT_TOLD: &str =
     "Discord could not be told where to send what people ask. It is tried again.";
 const STOPPED: &str = "This agent was stopped by its owner.";
@@ -367,7 +365,7 @@ impl Agent {
                     let address = said.get("interactions_endpoint_url");
                     // What its owner has set elsewhere is none of this agent's to clear.
                     let is_ours = match address.and_then(Value::as_str) {
-                        Some(address) => leads_to(address, CHANNEL, asset),
+                        Some(address) => leads_to(address, CHANNEL.as_str(), asset),
                         None => is_half_told,
                     };
                     match is_ours {

@@ -5,6 +5,7 @@ import type { Person } from "../../dev/telegram/server.ts";
 import type { Owned } from "./agent.ts";
 import type { Client } from "./client.ts";
 import type { Answer, Headers } from "./http.ts";
+import { objectRows } from "./objects.ts";
 import type { TestStack } from "./stack.ts";
 import { type Patience, until } from "./wait.ts";
 
@@ -44,6 +45,12 @@ export async function connect(stack: TestStack, owned: Owned, token = newToken()
   await until("the webhook", () => stack.telegram.webhook(token) !== undefined);
   await until("connected", async () => (await channelOf(owned)).state === "connected");
   return token;
+}
+
+/** Until Telegram was told, or had to be told nothing, that an agent has a bot no more. */
+export async function farewell(stack: TestStack, { asset }: Owned): Promise<void> {
+  const left = "SELECT 1 FROM audit WHERE entry LIKE '%webhook_removed%\"told\":true%'";
+  await until("the farewell", () => objectRows(stack, asset, left).length > 0);
 }
 
 /** The updates that its fake agent has taken, in order, as its state has them: of a sleeping one, after a start. */
